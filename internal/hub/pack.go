@@ -66,14 +66,18 @@ func unpack(data []byte, v any) error {
 // partSize leaves room in an item of 400 KB for keys and head.
 const partSize = 350 << 10
 
-// split puts body into as many copies of first as needed: the first keeps head and index, the others carry body only.
-func split(first table.Item, body []byte) []table.Item {
+// split puts body into as many copies of first as needed: the first keeps head and index, the others, under [partKey] of
+// the same key, carry body only.
+func split(first table.Item, body []byte) []table.Item { return splitUnder(first, body, first.Key) }
+
+// splitUnder is split with another key for the parts after the first.
+func splitUnder(first table.Item, body []byte, more table.Key) []table.Item {
 	items := []table.Item{first}
 	items[0].Body = body[:min(len(body), partSize)]
 	for rest := body[len(items[0].Body):]; len(rest) > 0; {
 		n := min(len(rest), partSize)
 		items = append(items, table.Item{
-			Key: partKey(first.Key, len(items)), Entity: entityPart, Version: first.Version, Expires: first.Expires, Body: rest[:n],
+			Key: partKey(more, len(items)), Entity: entityPart, Version: first.Version, Expires: first.Expires, Body: rest[:n],
 		})
 		rest = rest[n:]
 	}

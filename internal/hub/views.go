@@ -99,6 +99,8 @@ type DatasetDetail struct {
 	RowCount *int64
 	Profile  json.RawMessage // column profiles as sent, a JSON array
 	Sample   string          // id of a sample of rows
+	// unclean are recent scans of the dataset's definitions that did not run cleanly.
+	unclean []ScanHead
 }
 
 // ScanHead is a scan without its contents: a row of the scans list.
@@ -195,6 +197,8 @@ type DatasetPage struct {
 	DataSources []string // to choose from
 	// Warnings, Failing, Healthy count over all datasets: with a scan warning, with a failing check, with neither.
 	Warnings, Failing, Healthy int
+	// Uncovered are the warnings of definitions that no dataset is known of, such as one whose first scan failed.
+	Uncovered []ScanWarning
 }
 
 // ScanFilter selects scans, newest arrival first.
