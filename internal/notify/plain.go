@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
@@ -50,4 +51,16 @@ func PlainAttributes(list []dq.Attribute) []dq.Attribute {
 		plain = append(plain, a)
 	}
 	return plain
+}
+
+// JSON writes v as JSON on one line, without the HTML escapes of encoding/json, which make six characters of each < > &
+// and are hard to read for people.
+func JSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

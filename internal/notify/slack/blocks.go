@@ -1,13 +1,12 @@
 package slack
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/notify"
 )
 
 // Slack's limits. Lengths are of the text as sent, with its escapes; they are counted in UTF-16 units, the largest of
@@ -60,20 +59,11 @@ func section(mrkdwn string) block {
 
 // size is the block's length as JSON, with the comma after it.
 func (b block) size() int {
-	raw, err := encode(b)
+	raw, err := notify.JSON(b)
 	if err != nil {
 		return maxAllBlocks
 	}
 	return length(string(raw)) + 1
-}
-
-// encode writes JSON without the HTML escapes of encoding/json, which would make six characters of each < > &.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return bytes.TrimSpace(b.Bytes()), err
 }
 
 // length counts UTF-16 units.

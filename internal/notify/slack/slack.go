@@ -52,7 +52,7 @@ var blocksRefused = map[string]bool{
 
 // post sends one payload and returns Slack's error code beside the error.
 func (s *Sender) post(ctx context.Context, p payload) (notify.Receipt, string, error) {
-	body, err := encode(p)
+	body, err := notify.JSON(p)
 	if err != nil {
 		return notify.Receipt{}, "", &notify.SendError{Reason: notify.Refused, Err: fmt.Errorf("write slack message: %w", err)}
 	}

@@ -1,7 +1,6 @@
 package sns
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
@@ -77,7 +76,7 @@ func render(m notify.Message, limit int) ([]byte, error) {
 	size := len(`{}`) + 4*maxAnyText // the members around the checks
 	sizes := make([]int, len(m.Checks)+1)
 	for i, c := range m.Checks {
-		raw, err := json.Marshal(checkOf(m, c))
+		raw, err := notify.JSON(checkOf(m, c))
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +84,7 @@ func render(m notify.Message, limit int) ([]byte, error) {
 		sizes[i+1] = size
 	}
 	clipped := notify.Clip(m, func(m notify.Message) bool { return sizes[len(m.Checks)] <= limit })
-	return json.Marshal(bodyOf(clipped))
+	return notify.JSON(bodyOf(clipped))
 }
 
 func bodyOf(m notify.Message) Body {

@@ -79,7 +79,7 @@ func (s *Sender) input(m notify.Message) (*sns.PublishInput, error) {
 	in := &sns.PublishInput{
 		TopicArn:          &s.topic,
 		Subject:           aws.String(subject(m)),
-		Message:           aws.String(string(body)),
+		Message:           aws.String(printable(string(body))),
 		MessageAttributes: attributes,
 	}
 	if strings.HasSuffix(s.topic, ".fifo") {

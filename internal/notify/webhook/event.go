@@ -107,7 +107,7 @@ func render(m notify.Message) ([]byte, error) {
 	size := 4 * maxAnyText // the members around the checks
 	sizes := make([]int, len(m.Checks)+1)
 	for i, c := range m.Checks {
-		raw, err := json.Marshal(resultOf(m, c))
+		raw, err := notify.JSON(resultOf(m, c))
 		if err != nil {
 			return nil, err
 		}
@@ -115,7 +115,7 @@ func render(m notify.Message) ([]byte, error) {
 		sizes[i+1] = size
 	}
 	clipped := notify.Clip(m, func(m notify.Message) bool { return sizes[len(m.Checks)] <= maxBody })
-	return json.Marshal(eventOf(clipped))
+	return notify.JSON(eventOf(clipped))
 }
 
 func eventOf(m notify.Message) Event {

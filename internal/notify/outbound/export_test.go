@@ -1,0 +1,4 @@
+package outbound
+
+// CheckDial is checkDial, for addresses that a test can't dial.
+var CheckDial = checkDial
