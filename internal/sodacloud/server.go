@@ -1,0 +1,398 @@
+// Package sodacloud is the door for Soda's scanners: the three paths of the protocol that unmodified Soda Core clients
+// speak.
+//
+// It owns transport, authentication and dispatch by the member "type": what a body may be, how errors are worded, which
+// answers these clients need (always JSON, success exactly 200, 401 with a JSON body, the scan id in X-Soda-Trace-Id).
+// What a payload means belongs to v3, what happens with it to package hub.
+package sodacloud
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/sodacloud/v3"
+)
+
+// Hub is what the scanners' protocol needs of the system.
+type Hub interface {
+	Accept(ctx context.Context, s *dq.Scan) (hub.Accepted, error)
+	Measurements(ctx context.Context, q hub.MeasurementQuery) ([]hub.Measured, error)
+	CheckResults(ctx context.Context, identity string, limit int) ([]hub.CheckResult, error)
+	Attributes(ctx context.Context) ([]hub.AttributeSchema, error)
+	SaveSample(ctx context.Context, path string, data []byte) (id string, err error)
+}
+
+// Auth knows API keys and tokens.
+type Auth interface {
+	// Login trades an API key for a token. remote is the sender's address, for limiting attempts.
+	Login(ctx context.Context, keyID, secret, remote string) (token string, err error)
+	// Authorize accepts a token that Login gave out and that is still good.
+	Authorize(ctx context.Context, token string) error
+}
+
+// The errors of Auth that are told apart. Anything else is a failure of ours.
+var ErrUnauthorized = errors.New("the API key or token is not valid")
+
+// TooManyAttempts tells a sender to wait.
+type TooManyAttempts struct{ After time.Duration }
+
+func (e TooManyAttempts) Error() string {
+	return fmt.Sprintf("too many failed attempts, try again in %s", e.After.Round(time.Second))
+}
+
+// Config is what the server needs. All but Samples, OnlyKnownAttributes and PublicURL are required.
+type Config struct {
+	Hub  Hub
+	Auth Auth
+	Log  *slog.Logger
+	// MaxBody is the largest body accepted, in bytes, after decompression.
+	MaxBody int64
+	// Samples tells clients to upload rows, and accepts them.
+	Samples bool
+	// OnlyKnownAttributes drops check attributes that the schema does not have.
+	OnlyKnownAttributes bool
+	// PublicURL is the address of the pages, without a slash at the end; "" leaves links out of answers.
+	PublicURL string
+}
+
+type server struct{ Config }
+
+// Mount serves the protocol on mux: POST /api/command, /api/query and /api/scan/upload.
+func Mount(mux *http.ServeMux, c Config) {
+	s := &server{c}
+	mux.Handle("/api/command", s.post(s.command))
+	mux.Handle("/api/query", s.post(s.query))
+	mux.Handle("/api/scan/upload", s.post(s.upload))
+}
+
+// Failure is an answer that is not 200: {"code": …, "message": …}, as Soda's public API words errors.
+type Failure struct {
+	Status  int           `json:"-"`
+	Code    string        `json:"code"`
+	Message string        `json:"message"`
+	After   time.Duration `json:"-"` // Retry-After, if not 0
+	Cause   error         `json:"-"` // for the log
+}
+
+func (f *Failure) Error() string { return f.Code + ": " + f.Message }
+
+func (f *Failure) Unwrap() error { return f.Cause }
+
+// answer handles one request; traceID may be replaced (by the scan id).
+type answer func(r *http.Request, traceID *string) (any, error)
+
+// post answers POST with what handle returns, as JSON, whatever happens.
+func (s *server) post(handle answer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		traceID := strings.ToLower(rand.Text())
+		var body any
+		err := error(&Failure{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Message: "use POST"})
+		if r.Method == http.MethodPost {
+			body, err = handle(r, &traceID)
+		} else {
+			w.Header().Set("Allow", http.MethodPost)
+		}
+		status := http.StatusOK
+		if err != nil {
+			f := s.failure(r, err, traceID)
+			status, body = f.Status, f
+			if f.After > 0 {
+				w.Header().Set("Retry-After", strconv.Itoa(int(f.After/time.Second)+1))
+			}
+		}
+		data, err := json.Marshal(body)
+		if err != nil {
+			s.Log.ErrorContext(r.Context(), "answer cannot be written as JSON", "error", err, "trace", traceID)
+			status, data = http.StatusInternalServerError, []byte(`{"code":"internal_error","message":"Internal error."}`)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Soda-Trace-Id", traceID)
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_, _ = w.Write(append(data, '\n')) // the client is gone if this fails
+	})
+}
+
+// failure words an error for the sender and logs what the operator should know.
+func (s *server) failure(r *http.Request, err error, traceID string) *Failure {
+	log := s.Log.With("path", r.URL.Path, "trace", traceID, "remote", r.RemoteAddr)
+	var f *Failure
+	var wire *v3.Error
+	var wait TooManyAttempts
+	switch {
+	case errors.As(err, &f):
+	case errors.As(err, &wire):
+		f = &Failure{Status: http.StatusBadRequest, Code: "invalid_payload", Message: wire.Error()}
+	case errors.Is(err, ErrUnauthorized):
+		f = &Failure{Status: http.StatusUnauthorized, Code: "unauthorized", Message: "The API key or token is not valid."}
+	case errors.As(err, &wait):
+		f = &Failure{Status: http.StatusTooManyRequests, Code: "too_many_requests", Message: wait.Error(), After: wait.After}
+	case errors.Is(err, hub.ErrTooLarge):
+		f = &Failure{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Message: err.Error()}
+	case errors.Is(err, hub.ErrInvalid):
+		f = &Failure{Status: http.StatusBadRequest, Code: "invalid_payload", Message: err.Error()}
+	default:
+		log.ErrorContext(r.Context(), "request failed", "error", err)
+		return &Failure{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "Nothing was stored. Trace id " + traceID + "."}
+	}
+	log.WarnContext(r.Context(), "request refused", "status", f.Status, "reason", f.Message, "cause", f.Cause)
+	return f
+}
+
+// read reads the body within the limit, decompressing it if the sender says so.
+func (s *server) read(r *http.Request) ([]byte, error) {
+	if r.ContentLength > s.MaxBody {
+		return nil, s.tooLarge(fmt.Sprintf("%d bytes", r.ContentLength))
+	}
+	var from io.Reader = r.Body
+	switch encoding := r.Header.Get("Content-Encoding"); encoding {
+	case "", "identity":
+	case "gzip":
+		unzip, err := gzip.NewReader(io.LimitReader(r.Body, s.MaxBody))
+		if err != nil {
+			return nil, &Failure{Status: http.StatusBadRequest, Code: "invalid_body", Message: "the body is not gzip", Cause: err}
+		}
+		from = unzip
+	default:
+		return nil, &Failure{Status: http.StatusUnsupportedMediaType, Code: "unsupported_encoding", Message: "Content-Encoding must be gzip or absent"}
+	}
+	data, err := io.ReadAll(io.LimitReader(from, s.MaxBody+1))
+	if err != nil {
+		return nil, &Failure{Status: http.StatusBadRequest, Code: "invalid_body", Message: "the body could not be read to its end", Cause: err}
+	}
+	if int64(len(data)) > s.MaxBody {
+		return nil, s.tooLarge("more")
+	}
+	return data, nil
+}
+
+func (s *server) tooLarge(size string) error {
+	return &Failure{
+		Status: http.StatusRequestEntityTooLarge, Code: "too_large",
+		Message: fmt.Sprintf("The body has %s, at most %d bytes are accepted. Nothing was stored. Split the scan, or scan without -V.", size, s.MaxBody),
+	}
+}
+
+// envelope reads a body that is a JSON object with a string member "type".
+func (s *server) envelope(r *http.Request) (kind string, members map[string]json.RawMessage, err error) {
+	data, err := s.read(r)
+	if err != nil {
+		return "", nil, err
+	}
+	data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
+	if err := json.Unmarshal(data, &members); err != nil {
+		return "", nil, &Failure{Status: http.StatusBadRequest, Code: "invalid_json", Message: jsonProblem(data, err)}
+	}
+	if members == nil {
+		return "", nil, &Failure{Status: http.StatusBadRequest, Code: "invalid_json", Message: "the body is null, want a JSON object"}
+	}
+	if err := member(members, "type", &kind); err != nil {
+		return "", nil, err
+	}
+	return kind, members, nil
+}
+
+// jsonProblem says where the JSON is wrong.
+func jsonProblem(data []byte, err error) string {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		before := data[:min(int(syntax.Offset), len(data))]
+		line := 1 + bytes.Count(before, []byte("\n"))
+		column := len(before) - (bytes.LastIndexByte(before, '\n') + 1)
+		return fmt.Sprintf("the body is not JSON: %s (line %d, column %d); NaN and Infinity are not JSON", syntax.Error(), line, column)
+	}
+	return "the body is not a JSON object"
+}
+
+// member reads a string member that must be there.
+func member(members map[string]json.RawMessage, name string, to *string) error {
+	raw, ok := members[name]
+	if !ok {
+		return &Failure{Status: http.StatusBadRequest, Code: "invalid_payload", Message: name + ": is missing"}
+	}
+	if json.Unmarshal(raw, to) != nil || string(raw) == "null" {
+		return &Failure{Status: http.StatusBadRequest, Code: "invalid_payload", Message: name + ": want a string"}
+	}
+	return nil
+}
+
+// authorize checks the token in the body. A missing one is as bad as a wrong one.
+func (s *server) authorize(r *http.Request, members map[string]json.RawMessage) error {
+	var token string
+	if member(members, "token", &token) != nil {
+		return ErrUnauthorized
+	}
+	return s.Auth.Authorize(r.Context(), token)
+}
+
+func (s *server) command(r *http.Request, traceID *string) (any, error) {
+	kind, members, err := s.envelope(r)
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case "login":
+		return s.login(r, members)
+	case "sodaCoreInsertScanResults":
+		if err := s.authorize(r, members); err != nil {
+			return nil, err
+		}
+		return s.insert(r, members, traceID)
+	}
+	return nil, unknownType("command", kind)
+}
+
+func unknownType(what, kind string) error {
+	return &Failure{Status: http.StatusBadRequest, Code: "unknown_" + what, Message: fmt.Sprintf("type: unknown %s %q", what, dq.Truncate(kind, 100))}
+}
+
+// login trades the key for a token. Keys of digits only arrive as JSON numbers.
+func (s *server) login(r *http.Request, members map[string]json.RawMessage) (any, error) {
+	token, err := s.Auth.Login(r.Context(), scalar(members["apiKeyId"]), scalar(members["apiKeySecret"]), remote(r))
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"token": token}, nil
+}
+
+// scalar reads a string or number as text, "" for anything else.
+func scalar(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	var n json.Number
+	_ = json.Unmarshal(raw, &n) // neither: no key
+	return n.String()
+}
+
+func remote(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// inserted is the answer to an insert. Soda Core 3 reads none of it; the console shows the trace id.
+type inserted struct {
+	ScanID   string `json:"scanId"`
+	CloudURL string `json:"cloudUrl,omitempty"`
+}
+
+func (s *server) insert(r *http.Request, members map[string]json.RawMessage, traceID *string) (any, error) {
+	if _, ok := members["contract"]; ok {
+		return nil, &Failure{Status: http.StatusBadRequest, Code: "unsupported_client", Message: "contract: results of Soda Core 4 contracts are not accepted; use Soda Core 3"}
+	}
+	scan, err := v3.Scan(members)
+	if err != nil {
+		return nil, err
+	}
+	if s.OnlyKnownAttributes {
+		schema, err := s.Hub.Attributes(r.Context())
+		if err != nil {
+			return nil, err
+		}
+		v3.KeepKnownAttributes(scan, schema)
+	}
+	accepted, err := s.Hub.Accept(r.Context(), scan)
+	if err != nil {
+		return nil, err
+	}
+	*traceID = accepted.ID
+	s.Log.InfoContext(r.Context(), "scan accepted", "scan", accepted.ID, "definition", scan.Definition, "state", scan.State,
+		"checks", len(scan.Results), "duplicate", accepted.Duplicate, "bytes", r.ContentLength)
+	out := inserted{ScanID: accepted.ID}
+	if s.PublicURL != "" {
+		out.CloudURL = s.PublicURL + "/scans/" + accepted.ID
+	}
+	return out, nil
+}
+
+// query answers what clients ask during a scan. They treat an error body as an answer and may abort the whole scan, so
+// trouble of ours is logged and answered with nothing found.
+func (s *server) query(r *http.Request, traceID *string) (any, error) {
+	kind, members, err := s.envelope(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.authorize(r, members); err != nil {
+		return nil, err
+	}
+	var results any
+	switch kind {
+	case "sodaCoreCloudConfiguration":
+		return map[string]bool{"disableCollectingWarehouseData": !s.Samples}, nil
+	case "sodaCoreAvailableCheckAttributes":
+		schema, err := s.Hub.Attributes(r.Context())
+		s.degrade(r, kind, *traceID, err)
+		results = v3.Attributes(schema)
+	case "sodaCoreHistoricMeasurements":
+		f, err := v3.ReadHistoryFilter(members)
+		if err != nil {
+			return nil, err
+		}
+		list, err := s.Hub.Measurements(r.Context(), hub.MeasurementQuery{Identity: f.MetricIdentity, From: f.From, To: f.To, Limit: f.Limit})
+		s.degrade(r, kind, *traceID, err)
+		results = v3.Measurements(list)
+	case "sodaCoreHistoricCheckResults":
+		f, err := v3.ReadHistoryFilter(members)
+		if err != nil {
+			return nil, err
+		}
+		list, err := s.Hub.CheckResults(r.Context(), f.CheckIdentity, f.Limit)
+		s.degrade(r, kind, *traceID, err)
+		results = v3.CheckResults(list)
+	default:
+		return nil, unknownType("query", kind)
+	}
+	return map[string]any{"results": results}, nil
+}
+
+func (s *server) degrade(r *http.Request, kind, traceID string, err error) {
+	if err != nil {
+		s.Log.ErrorContext(r.Context(), "query answered with nothing found", "type", kind, "error", err, "trace", traceID)
+	}
+}
+
+// upload stores a sample of rows. Clients read only whether the answer has a fileId.
+func (s *server) upload(r *http.Request, _ *string) (any, error) {
+	if err := s.Auth.Authorize(r.Context(), r.Header.Get("Authorization")); err != nil {
+		return nil, err
+	}
+	if !s.Samples {
+		return nil, &Failure{Status: http.StatusForbidden, Code: "samples_off", Message: "Samples of rows are not collected here. The operator can turn them on with SODALITE_SAMPLES=on."}
+	}
+	data, err := s.read(r)
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.Hub.SaveSample(r.Context(), latin1(r.Header.Get("File-Path")), data)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"fileId": id}, nil
+}
+
+// latin1 reads a header in which the client sends 8-bit characters as they are.
+func latin1(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		b.WriteRune(rune(s[i]))
+	}
+	return b.String()
+}

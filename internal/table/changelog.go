@@ -1,0 +1,29 @@
+package table
+
+import "time"
+
+// Change is one record of an embedded store's change log: what a DynamoDB stream of view type KEYS_ONLY carries. Replacing
+// an item by an equal one is no change.
+type Change struct {
+	Seq       int64  // grows by at least 1; the order of commits
+	EventName string // INSERT, MODIFY or REMOVE
+	Key
+	At time.Time
+}
+
+// The names of changes, which are DynamoDB's.
+const (
+	Insert = "INSERT"
+	Modify = "MODIFY"
+	Remove = "REMOVE"
+)
+
+// DeadLetter is a change that a consumer gave up on, with what is needed to try again by hand.
+type DeadLetter struct {
+	ID       int64 // set by the store
+	Consumer string
+	Seq      int64
+	Record   []byte // the record as JSON
+	Error    string
+	At       time.Time
+}
