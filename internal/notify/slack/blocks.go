@@ -87,7 +87,7 @@ func oneLine(s string) string {
 // fit makes a text of strangers safe: no links, no mentions (<!channel>), on one line, cut so that it has at most n
 // characters with its escapes.
 func fit(s string, n int) string {
-	s = oneLine(s)
+	s = dq.Truncate(oneLine(s[:min(len(s), 16*n)]), n)
 	for limit := n; limit > 0; limit-- {
 		if escaped := escaper.Replace(dq.Truncate(s, limit)); length(escaped) <= n {
 			return escaped
