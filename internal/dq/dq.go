@@ -363,16 +363,37 @@ func (s *Scan) BrokenDatasets() []DatasetRef {
 	return refs
 }
 
-// Order is the place of a scan in time: by data time, then by end, then by id. Newer data wins, whatever arrives first.
+// Order is the place of a scan in time: by data time, then by end, then by arrival, then by id. Newer data wins, whatever
+// arrives first; arrival decides between scans that scanners stamp with the same second.
 type Order struct {
-	Data  time.Time `json:"data"`
-	Ended time.Time `json:"ended"`
-	Scan  string    `json:"scan"`
+	Data     time.Time `json:"data"`
+	Ended    time.Time `json:"ended"`
+	Received time.Time `json:"received"`
+	Scan     string    `json:"scan"`
+}
+
+// MaxClockSkew is how far a sender's clock may run ahead. A data time further in the future would hide all later results,
+// so such a scan is ordered by its arrival.
+const MaxClockSkew = 24 * time.Hour
+
+// NewOrder places a scan in time. Data time and end that were not sent (zero), or lie before 1900 or more than
+// [MaxClockSkew] after the arrival, count as the arrival; a data time not sent counts as the end.
+func NewOrder(data, ended, received time.Time, scanID string) Order {
+	sane := func(t time.Time) time.Time {
+		if t.IsZero() || t.Year() < 1900 || t.After(received.Add(MaxClockSkew)) {
+			t = received
+		}
+		return t.UTC()
+	}
+	if data.IsZero() {
+		data = ended
+	}
+	return Order{Data: sane(data), Ended: sane(ended), Received: received.UTC(), Scan: scanID}
 }
 
 // Compare is negative if o is older than p, positive if newer.
 func (o Order) Compare(p Order) int {
-	return cmp.Or(o.Data.Compare(p.Data), o.Ended.Compare(p.Ended), cmp.Compare(o.Scan, p.Scan))
+	return cmp.Or(o.Data.Compare(p.Data), o.Ended.Compare(p.Ended), o.Received.Compare(p.Received), cmp.Compare(o.Scan, p.Scan))
 }
 
 // After tells whether o is newer than p.
@@ -381,27 +402,8 @@ func (o Order) After(p Order) bool { return o.Compare(p) > 0 }
 // IsZero tells whether o is the zero order, older than every scan.
 func (o Order) IsZero() bool { return o.Scan == "" && o.Data.IsZero() }
 
-// MaxClockSkew is how far a sender's clock may run ahead. A data time further in the future would hide all later results,
-// so such a scan is ordered by its arrival.
-const MaxClockSkew = 24 * time.Hour
-
-// Order places the scan in time. Times that were not sent, or lie more than [MaxClockSkew] after the arrival, count as
-// the arrival.
-func (s *Scan) Order() Order {
-	ended := s.sane(s.Ended)
-	data := s.DataTime
-	if data.IsZero() {
-		data = ended
-	}
-	return Order{Data: s.sane(data), Ended: ended, Scan: s.ID}
-}
-
-func (s *Scan) sane(t time.Time) time.Time {
-	if t.IsZero() || t.Year() < 1900 || t.After(s.Received.Add(MaxClockSkew)) {
-		return s.Received.UTC()
-	}
-	return t.UTC()
-}
+// Order places the scan in time.
+func (s *Scan) Order() Order { return NewOrder(s.DataTime, s.Ended, s.Received, s.ID) }
 
 // Counts is the number of checks by outcome.
 type Counts struct {

@@ -125,7 +125,7 @@ func (h *Hub) nextVerdict(ctx context.Context, datasetID, definition, identity s
 		if err != nil || head.Definition != definition || entry.result(identity) == nil {
 			return true, err
 		}
-		o := dq.Order{Data: head.DataTime, Ended: head.Ended, Scan: head.ID}
+		o := dq.NewOrder(head.DataTime, head.Ended, head.Received, head.ID)
 		if !o.After(after) {
 			return true, nil
 		}

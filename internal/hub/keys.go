@@ -17,7 +17,7 @@ import (
 //	DATASET#<id>           STATE            a dataset's counts and names in Head; listed by name
 //	DATASET#<id>           CHECKS, CHECKS#0001…  the packed state of its checks
 //	DATASET#<id>           REPORT           schema, profile, row count
-//	DATASET#<id>           AT#<time>#<scan>  timeline: results and measurements of one scan; goes on under MORE#…
+//	DATASET#<id>           AT#<data time>#<arrival>#<scan id>  timeline: results and measurements of one scan; goes on under MORE#…
 //	METRIC#<identity>      OF#<dataset id>  whose timeline has the metric
 //	CHECK#<identity>       OF#<dataset id>  whose timeline has the check
 //	SAMPLE#<id>            DOC, DOC#0001…   uploaded rows
@@ -82,7 +82,7 @@ func partKey(k table.Key, n int) table.Key {
 func sortableTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 func timelineKey(datasetID string, o dq.Order) table.Key {
-	return table.Key{PK: "DATASET#" + datasetID, SK: timePrefix + sortableTime(o.Data) + "#" + o.Scan}
+	return table.Key{PK: "DATASET#" + datasetID, SK: timePrefix + sortableTime(o.Data) + "#" + sortableTime(o.Received) + "#" + o.Scan}
 }
 
 // moreKey is where a timeline entry goes on that is too large for one item.
