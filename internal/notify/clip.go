@@ -1,17 +1,20 @@
 package notify
 
-import "sort"
+import "github.com/sodalite-dq/sodalite/internal/dq"
 
-// Clip returns the message with as many of its first checks as fits finds room for, and counts the rest as omitted. fits
-// must not turn true again as checks are added.
-func Clip(m Message, fits func(Message) bool) Message {
-	total := len(m.Checks)
-	n := sort.Search(total, func(n int) bool { return !fits(m.first(n + 1)) })
-	return m.first(n)
-}
-
-func (m Message) first(n int) Message {
-	m.Omitted += len(m.Checks) - n
-	m.Checks = m.Checks[:n]
-	return m
+// Clip returns the message with as many of its first checks as fit room bytes, and counts the rest as omitted. size is a
+// check's bytes in the message.
+func Clip(m Message, room int, size func(dq.AlertCheck) (int, error)) (Message, error) {
+	for i, c := range m.Checks {
+		n, err := size(c)
+		if err != nil {
+			return Message{}, err
+		}
+		if room -= n; room < 0 {
+			m.Omitted += len(m.Checks) - i
+			m.Checks = m.Checks[:i]
+			break
+		}
+	}
+	return m, nil
 }

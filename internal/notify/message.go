@@ -77,15 +77,18 @@ func (m *Message) Groups() []Group {
 	return groups
 }
 
-// Headline is the message in half a sentence: "3 checks failed on orders", "12 checks failed on 4 datasets".
+// Headline is the message in half a sentence: "3 checks failed on orders", "12 checks failed on 4 datasets", and "on at
+// least" so many when checks are omitted, whose datasets are not known.
 func (m *Message) Headline() string {
 	count := wording.Count(m.Failures(), "check") + " failed"
-	switch groups := m.Groups(); len(groups) {
-	case 0:
+	groups := m.Groups()
+	switch {
+	case len(groups) == 0:
 		return count
-	case 1:
+	case m.Omitted > 0:
+		return count + " on at least " + wording.Count(len(groups), "dataset")
+	case len(groups) == 1:
 		return count + " on " + groups[0].Title()
-	default:
-		return count + " on " + wording.Count(len(groups), "dataset")
 	}
+	return count + " on " + wording.Count(len(groups), "dataset")
 }

@@ -71,26 +71,30 @@ type Dataset struct {
 // maxAnyText cuts single texts, so that one check can't fill the message.
 const maxAnyText = 2000
 
+// frame is room for the members around the checks.
+const frame = 4 * maxAnyText
+
 // render writes the message with as many checks as fit limit bytes.
 func render(m notify.Message, limit int) ([]byte, error) {
-	size := len(`{}`) + 4*maxAnyText // the members around the checks
-	sizes := make([]int, len(m.Checks)+1)
-	for i, c := range m.Checks {
+	clipped, err := notify.Clip(m, limit-frame, func(c dq.AlertCheck) (int, error) {
 		raw, err := notify.JSON(checkOf(m, c))
-		if err != nil {
-			return nil, err
-		}
-		size += len(raw) + 1
-		sizes[i+1] = size
+		return len(raw) + len(","), err
+	})
+	if err != nil {
+		return nil, err
 	}
-	clipped := notify.Clip(m, func(m notify.Message) bool { return sizes[len(m.Checks)] <= limit })
-	return notify.JSON(bodyOf(clipped))
+	body := bodyOf(clipped)
+	body.Summary = summary(m) // it counts all datasets
+	return notify.JSON(body)
+}
+
+func summary(m notify.Message) string {
+	return dq.Truncate(m.Headline()+" in scan "+m.Definition+", data of "+wording.FormatTime(m.DataTime), 400)
 }
 
 func bodyOf(m notify.Message) Body {
 	b := Body{
-		Summary: dq.Truncate(m.Headline()+" in scan "+m.Definition+", data of "+wording.FormatTime(m.DataTime), 400),
-		ID:      m.ID, SchemaVersion: SchemaVersion, Type: TypeChecksFailed, Severity: SeverityCritical,
+		ID: m.ID, SchemaVersion: SchemaVersion, Type: TypeChecksFailed, Severity: SeverityCritical,
 		Scan:     Scan{ID: m.ScanID, Definition: dq.Truncate(m.Definition, 400), DataTime: instant(m.DataTime), URL: m.ScanURL()},
 		Failures: m.Failures(), Omitted: m.Omitted,
 		Checks: make([]Check, len(m.Checks)),

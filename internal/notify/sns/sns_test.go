@@ -1,6 +1,7 @@
 package sns_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -96,6 +97,13 @@ func TestBody(t *testing.T) {
 	}
 	if err := json.Unmarshal(raw, &want); err != nil {
 		t.Fatalf("testdata: %v", err)
+	}
+	docs, err := os.ReadFile("../../../docs/notifications.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(docs, bytes.TrimSpace(raw)) {
+		t.Error("docs/notifications.md does not show testdata/message.json")
 	}
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Errorf("message mismatch (-want +got):\n%s\n%s", diff, got.Message)

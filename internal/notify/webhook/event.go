@@ -102,19 +102,18 @@ const (
 	maxAnyText = 4000
 )
 
+// frame is room for the members around the checks.
+const frame = 4 * maxAnyText
+
 // render writes the event with as many checks as fit.
 func render(m notify.Message) ([]byte, error) {
-	size := 4 * maxAnyText // the members around the checks
-	sizes := make([]int, len(m.Checks)+1)
-	for i, c := range m.Checks {
+	clipped, err := notify.Clip(m, maxBody-frame, func(c dq.AlertCheck) (int, error) {
 		raw, err := notify.JSON(resultOf(m, c))
-		if err != nil {
-			return nil, err
-		}
-		size += len(raw) + 1
-		sizes[i+1] = size
+		return len(raw) + len(","), err
+	})
+	if err != nil {
+		return nil, err
 	}
-	clipped := notify.Clip(m, func(m notify.Message) bool { return sizes[len(m.Checks)] <= maxBody })
 	return notify.JSON(eventOf(clipped))
 }
 

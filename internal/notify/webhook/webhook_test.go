@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -104,6 +105,13 @@ func TestEvent(t *testing.T) {
 	}
 	if err := json.Unmarshal(raw, &want); err != nil {
 		t.Fatalf("testdata: %v", err)
+	}
+	docs, err := os.ReadFile("../../../docs/notifications.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(docs, bytes.TrimSpace(raw)) {
+		t.Error("docs/notifications.md does not show testdata/event.json")
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("event mismatch (-want +got):\n%s\n%s", diff, receiver.Events()[0].Body)
