@@ -15,7 +15,7 @@ import (
 // Errors that callers tell apart.
 var (
 	// ErrNotFound is an id that was never given out, or whose item has expired.
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = table.ErrNotFound
 	// ErrInvalid is a scan that cannot be kept; its text says what is wrong in the sender's terms.
 	ErrInvalid = errors.New("not acceptable")
 	// ErrTooLarge is a scan or sample over a limit; its text has the limit and the size.
@@ -169,7 +169,7 @@ func scanHead(item table.Item) (ScanHead, error) {
 // get reads one item; an unusable key is one that nothing is stored under.
 func (h *Hub) get(ctx context.Context, k table.Key) (table.Item, error) {
 	item, err := h.table.Get(ctx, k)
-	if errors.Is(err, table.ErrNotFound) || errors.Is(err, table.ErrInvalid) || errors.Is(err, table.ErrTooLarge) {
+	if errors.Is(err, table.ErrInvalid) || errors.Is(err, table.ErrTooLarge) {
 		return item, ErrNotFound
 	}
 	return item, err

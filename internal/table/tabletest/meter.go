@@ -1,0 +1,146 @@
+package tabletest
+
+import (
+	"bytes"
+	"context"
+	"sync"
+
+	"github.com/sodalite-dq/sodalite/internal/table"
+)
+
+// Usage is what a table was asked to do, in DynamoDB's units.
+type Usage struct {
+	Gets, BatchGets, Queries, IndexQueries, Writes int
+	// WriteUnits are those of items and of the index; ReadUnits count strong reads of items and eventual reads of the index.
+	WriteUnits, ReadUnits float64
+}
+
+// Calls is the number of calls of any kind.
+func (u Usage) Calls() int { return u.Gets + u.BatchGets + u.Queries + u.IndexQueries + u.Writes }
+
+// Meter counts what goes through it by the rules of DynamoDB's on-demand mode: a write unit for each started KB of an item,
+// twice in a transaction; as many for the index when what it projects has changed, and one more pair when the index key
+// has; a read unit for each started 4 KB, half for the index, whose reads are eventually consistent
+// (docs.aws.amazon.com/amazondynamodb, "Read and write capacity").
+type Meter struct {
+	table.Table
+	mu    sync.Mutex
+	usage Usage
+}
+
+// NewMeter counts what is asked of t.
+func NewMeter(t table.Table) *Meter { return &Meter{Table: t} }
+
+// Take gives the usage so far and begins anew.
+func (m *Meter) Take() Usage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := m.usage
+	m.usage = Usage{}
+	return u
+}
+
+func (m *Meter) add(change func(*Usage)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(&m.usage)
+}
+
+func units(size, unit int) float64 { return float64(max(1, (size+unit-1)/unit)) }
+
+// Get implements [table.Table].
+func (m *Meter) Get(ctx context.Context, k table.Key) (table.Item, error) {
+	it, err := m.Table.Get(ctx, k)
+	m.add(func(u *Usage) {
+		u.Gets++
+		u.ReadUnits += units(it.Size(), 4<<10)
+	})
+	return it, err
+}
+
+// BatchGet implements [table.Table].
+func (m *Meter) BatchGet(ctx context.Context, keys []table.Key) ([]table.Item, error) {
+	items, err := m.Table.BatchGet(ctx, keys)
+	m.add(func(u *Usage) {
+		u.BatchGets += (len(keys) + table.MaxBatchGet - 1) / table.MaxBatchGet
+		for i := range items {
+			u.ReadUnits += units(items[i].Size(), 4<<10)
+		}
+	})
+	return items, err
+}
+
+// Query implements [table.Table].
+func (m *Meter) Query(ctx context.Context, r table.Range) (table.Page, error) {
+	page, err := m.Table.Query(ctx, r)
+	m.add(func(u *Usage) {
+		u.Queries++
+		u.ReadUnits += units(pageSize(page), 4<<10)
+	})
+	return page, err
+}
+
+// QueryIndex implements [table.Table].
+func (m *Meter) QueryIndex(ctx context.Context, r table.Range) (table.Page, error) {
+	page, err := m.Table.QueryIndex(ctx, r)
+	m.add(func(u *Usage) {
+		u.IndexQueries++
+		u.ReadUnits += units(pageSize(page), 4<<10) / 2
+	})
+	return page, err
+}
+
+func pageSize(p table.Page) (size int) {
+	for i := range p.Items {
+		size += p.Items[i].Size()
+	}
+	return size
+}
+
+// Write implements [table.Table].
+func (m *Meter) Write(ctx context.Context, ops ...table.Op) error {
+	before := make([]table.Item, len(ops))
+	for i := range ops {
+		before[i], _ = m.Table.Get(ctx, ops[i].Item.Key) // absent or unreadable counts as new
+	}
+	err := m.Table.Write(ctx, ops...)
+	factor := 1.0
+	if len(ops) > 1 {
+		factor = 2
+	}
+	m.add(func(u *Usage) {
+		u.Writes++
+		for i := range ops {
+			it := ops[i].Item
+			if ops[i].Kind() != table.OpPut {
+				it = table.Item{}
+			}
+			u.WriteUnits += factor * units(max(it.Size(), before[i].Size()), 1<<10)
+			if err == nil && ops[i].Kind() != table.OpCheck {
+				u.WriteUnits += indexUnits(before[i], it)
+			}
+		}
+	})
+	return err
+}
+
+// indexUnits is what keeping the index up to date costs.
+func indexUnits(before, after table.Item) float64 {
+	cost := func(it table.Item) float64 {
+		it.Body = nil
+		return units(it.Size(), 1<<10)
+	}
+	switch {
+	case before.IndexPK == "" && after.IndexPK == "":
+		return 0
+	case before.IndexPK == "":
+		return cost(after)
+	case after.IndexPK == "":
+		return cost(before)
+	case before.IndexPK != after.IndexPK || before.IndexSK != after.IndexSK:
+		return cost(before) + cost(after)
+	case bytes.Equal(before.Head, after.Head) && before.Version == after.Version && before.Entity == after.Entity && before.Expires.Equal(after.Expires):
+		return 0
+	}
+	return max(cost(before), cost(after))
+}
