@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 )
 
 // The limits, which are DynamoDB's (docs.aws.amazon.com/amazondynamodb, Service quotas). Both implementations refuse the
@@ -23,7 +24,8 @@ const (
 	PageSize     = 1 << 20   // bytes after which a query page ends
 )
 
-// Key names an item: partition and sort key, neither empty.
+// Key names an item: partition and sort key, neither empty. As all text of an item (Entity, Head, index keys), they are
+// valid UTF-8.
 type Key struct{ PK, SK string }
 
 // Item is one stored item.
@@ -38,7 +40,8 @@ type Item struct {
 	Expires time.Time
 	// IndexPK and IndexSK put the item in the index, if both are set. The index is sparse and may lag behind.
 	IndexPK, IndexSK string
-	// Head is a small JSON text that the index carries too; at most a few hundred bytes where that matters for cost.
+	// Head is a small JSON text that the index carries too; at most a few hundred bytes where that matters for cost. An
+	// empty Head or Body is stored as none, and is nil when read.
 	Head []byte
 	// Body is the rest, opaque bytes, often compressed. Not in the index.
 	Body []byte
@@ -135,13 +138,14 @@ type Range struct {
 	PK string
 	// Prefix limits to sort keys that begin with it. It must not be combined with From and To.
 	Prefix string
-	// From and To are inclusive bounds of the sort key.
+	// From and To are inclusive bounds of the sort key. If From is after To, nothing is between them.
 	From, To string
 	// Desc gives the newest (greatest) sort keys first.
 	Desc bool
 	// Limit ends the page after so many live items; 0 for as many as fit [PageSize].
 	Limit int
-	// Token continues where a former page of the same range ended.
+	// Token continues where a former page of the same range ended; only Limit may differ from then. What is not such a
+	// token is refused with ErrInvalid.
 	Token string
 }
 
@@ -156,7 +160,8 @@ type Page struct {
 type Table interface {
 	// Get reads one item, strongly consistent. ErrNotFound if there is none.
 	Get(ctx context.Context, k Key) (Item, error)
-	// BatchGet reads many items, strongly consistent each, in any order; what is absent is left out. Keys may repeat.
+	// BatchGet reads many items, strongly consistent each, in any order; what is absent is left out. Keys may repeat, their
+	// item does not.
 	BatchGet(ctx context.Context, keys []Key) ([]Item, error)
 	// Query reads one page of a partition in order of the sort key's bytes, strongly consistent.
 	Query(ctx context.Context, r Range) (Page, error)
@@ -206,6 +211,9 @@ func Validate(ops []Op) error {
 		if (it.IndexPK == "") != (it.IndexSK == "") {
 			return fmt.Errorf("%w: %v has half an index key", ErrInvalid, it.Key)
 		}
+		if !utf8.ValidString(it.IndexPK) || !utf8.ValidString(it.IndexSK) || !utf8.ValidString(it.Entity) || !utf8.Valid(it.Head) {
+			return fmt.Errorf("%w: %v has text that is not UTF-8", ErrInvalid, it.Key)
+		}
 		if len(it.IndexPK) > MaxKeyPart || len(it.IndexSK) > MaxKeyPart {
 			return fmt.Errorf("%w: index key of %v over %d bytes", ErrTooLarge, it.Key, MaxKeyPart)
 		}
@@ -228,6 +236,31 @@ func ValidateKey(k Key) error {
 	}
 	if len(k.PK) > MaxKeyPart || len(k.SK) > MaxKeyPart {
 		return fmt.Errorf("%w: key part over %d bytes", ErrTooLarge, MaxKeyPart)
+	}
+	if !utf8.ValidString(k.PK) || !utf8.ValidString(k.SK) {
+		return fmt.Errorf("%w: key %q, %q is not UTF-8", ErrInvalid, k.PK, k.SK)
+	}
+	return nil
+}
+
+// ValidateRange refuses ranges that mean nothing, without looking at the token, see [ReadToken].
+func ValidateRange(r Range) error {
+	if r.PK == "" {
+		return fmt.Errorf("%w: a range needs a partition", ErrInvalid)
+	}
+	if r.Prefix != "" && (r.From != "" || r.To != "") {
+		return fmt.Errorf("%w: a range by prefix cannot have bounds too", ErrInvalid)
+	}
+	if r.Limit < 0 {
+		return fmt.Errorf("%w: limit %d", ErrInvalid, r.Limit)
+	}
+	for _, part := range []string{r.PK, r.Prefix, r.From, r.To} {
+		if len(part) > MaxKeyPart {
+			return fmt.Errorf("%w: key part over %d bytes", ErrTooLarge, MaxKeyPart)
+		}
+		if !utf8.ValidString(part) {
+			return fmt.Errorf("%w: key part %q is not UTF-8", ErrInvalid, part)
+		}
 	}
 	return nil
 }
