@@ -1,0 +1,52 @@
+# Bare `make` prints the targets.
+SHELL := /bin/bash
+export CGO_ENABLED ?= 0
+GOTEST = CGO_ENABLED=1 go test -race
+
+.PHONY: help
+help: ## print the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: serve
+serve: ## run Sodalite here with a month of made-up data
+	go run ./cmd/sodalite serve --demo
+
+.PHONY: build
+build: ## build the binary bin/sodalite
+	go build -trimpath -ldflags=-s -o bin/sodalite ./cmd/sodalite
+
+.PHONY: test
+test: check ## everything: static checks, all tests with the race detector, against real components
+	eval "$$(test/provide)"; $(GOTEST) -timeout 15m ./...
+
+.PHONY: quick
+quick: ## tests that need nothing but Go
+	go test ./...
+
+.PHONY: check
+check: ## formatting and static checks
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted"; exit 1; }
+	go vet ./...
+	@if go list -deps ./internal/dq ./internal/hub | grep -E 'aws-(lambda|sdk)|modernc'; then echo "a core package imports an edge"; exit 1; fi
+
+.PHONY: fuzz
+fuzz: ## fuzz each parser for 20 seconds
+	@set -e; for f in $$(grep -rlE '^func Fuzz' --include=*_test.go . | xargs -n1 dirname | sort -u); do \
+	  for name in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$f/*_test.go | sed 's/func //'); do \
+	    echo "$$f $$name"; go test $$f -run '^$$' -fuzz "^$$name$$" -fuzztime 20s; done; done
+
+.PHONY: bench
+bench: ## benchmarks of the hot paths, see docs/performance.md
+	go test ./bench -run '^$$' -bench . -benchmem -timeout 30m
+
+.PHONY: validate
+validate: ## check the AWS template
+	eval "$$(test/provide)"; SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 "$$SODALITE_SAM" validate --lint
+
+.PHONY: deploy
+deploy: ## build and deploy to AWS with SAM, guided the first time
+	SAM_CLI_TELEMETRY=0 sam build && sam deploy $$( [ -f .aws-sam/deployed ] || echo --guided )
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin .aws-sam
