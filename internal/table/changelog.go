@@ -9,6 +9,8 @@ type Change struct {
 	EventName string // INSERT, MODIFY or REMOVE
 	Key
 	At time.Time
+	// Expired tells a removal by the store's own sweep of expired items from one that somebody asked for.
+	Expired bool
 }
 
 // The names of changes, which are DynamoDB's.
@@ -18,11 +20,12 @@ const (
 	Remove = "REMOVE"
 )
 
-// DeadLetter is a change that a consumer gave up on, with what is needed to try again by hand.
+// DeadLetter is a change, or some in a row, that a consumer gave up on, with what is needed to try again by hand.
 type DeadLetter struct {
 	ID       int64 // set by the store
 	Consumer string
 	Seq      int64
+	LastSeq  int64  // of several in a row; read as Seq if it was not set
 	Record   []byte // the record as JSON
 	Error    string
 	At       time.Time

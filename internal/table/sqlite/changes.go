@@ -2,137 +2,167 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/table"
 )
 
-// Changed is ready after writes of this process that changed something; several may be told as one. Changes by other
-// processes are seen by looking.
+// event is how the log stores what happened to an item.
+type event int
+
+const (
+	inserted event = iota + 1
+	modified
+	removed
+	expired // removed by Sweep
+)
+
+var eventNames = map[event]string{inserted: table.Insert, modified: table.Modify, removed: table.Remove, expired: table.Remove}
+
+// Changes reads up to limit entries of the log that come after the number after, oldest first. Every write appends one
+// for each item that it changed, in the same commit; a put of an item that is stored just so changes nothing. What was
+// trimmed is left out.
+func (t *Table) Changes(ctx context.Context, after int64, limit int) ([]table.Change, error) {
+	if limit <= 0 {
+		return nil, fmt.Errorf("%w: limit %d", table.ErrInvalid, limit)
+	}
+	rows, err := t.stmts.changes.QueryContext(ctx, after, limit)
+	if err != nil {
+		return nil, failed(ctx, "changes", err)
+	}
+	defer rows.Close()
+	var changes []table.Change
+	for rows.Next() {
+		var c table.Change
+		var what event
+		var at int64
+		if err := rows.Scan(&c.Seq, &what, &c.PK, &c.SK, &at); err != nil {
+			return nil, failed(ctx, "changes", err)
+		}
+		c.EventName, c.Expired, c.At = eventNames[what], what == expired, time.UnixMilli(at).UTC()
+		changes = append(changes, c)
+	}
+	return changes, failed(ctx, "changes", rows.Err())
+}
+
+// LastChange is the number of the newest change that there ever was, 0 for none.
+func (t *Table) LastChange(ctx context.Context) (int64, error) {
+	var seq int64
+	err := t.stmts.lastChange.QueryRowContext(ctx).Scan(&seq)
+	return seq, failed(ctx, "last change", err)
+}
+
+// Changed is a channel that receives after this process appended to the log. Signals that nobody took are one signal, so it
+// serves one reader; and writes of other processes give none, so the reader also looks from time to time.
 func (t *Table) Changed() <-chan struct{} { return t.changed }
 
-func (t *Table) wake() {
+func (t *Table) signal() {
 	select {
 	case t.changed <- struct{}{}:
 	default:
 	}
 }
 
-// Changes lists changes after a sequence number in order, at most limit.
-func (t *Table) Changes(ctx context.Context, after int64, limit int) ([]table.Change, error) {
-	rows, err := t.readers.QueryContext(ctx, "SELECT seq, event, pk, sk, at FROM changes WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
-	if err != nil {
-		return nil, failed("read changes", err)
-	}
-	defer rows.Close()
-	var out []table.Change
-	for rows.Next() {
-		var c table.Change
-		var at int64
-		if err := rows.Scan(&c.Seq, &c.EventName, &c.PK, &c.SK, &at); err != nil {
-			return nil, failed("read changes", err)
-		}
-		c.At = time.UnixMilli(at).UTC()
-		out = append(out, c)
-	}
-	return out, rows.Err()
-}
+// The sizes of background work, which is done in pieces so that writers in between wait for a few milliseconds only.
+const (
+	sweepBatch = 100
+	sweepLimit = 5000
+	trimBatch  = 1000
+)
 
-// Checkpoint is the sequence number up to which a consumer has seen changes, 0 at first.
-func (t *Table) Checkpoint(ctx context.Context, name string) (int64, error) {
-	var seq int64
-	err := t.readers.QueryRowContext(ctx, "SELECT seq FROM checkpoints WHERE name = ?", name).Scan(&seq)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return 0, failed("read checkpoint", err)
-	}
-	return seq, nil
-}
-
-// SaveCheckpoint stores how far a consumer has come.
-func (t *Table) SaveCheckpoint(ctx context.Context, name string, seq int64) error {
-	_, err := t.writer.ExecContext(ctx, "INSERT INTO checkpoints (name, seq) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq", name, seq)
-	if err != nil {
-		return failed("save checkpoint", err)
-	}
-	return nil
-}
-
-// SaveDeadLetter stores a change that a consumer gave up on.
-func (t *Table) SaveDeadLetter(ctx context.Context, d table.DeadLetter) error {
-	_, err := t.writer.ExecContext(ctx, "INSERT INTO dead_letters (consumer, seq, record, error, at) VALUES (?, ?, ?, ?, ?)",
-		d.Consumer, d.Seq, d.Record, d.Error, d.At.UnixMilli())
-	if err != nil {
-		return failed("save dead letter", err)
-	}
-	return nil
-}
-
-// DeadLetters lists the newest given-up changes, newest first, at most limit.
-func (t *Table) DeadLetters(ctx context.Context, limit int) ([]table.DeadLetter, error) {
-	rows, err := t.readers.QueryContext(ctx, "SELECT id, consumer, seq, record, error, at FROM dead_letters ORDER BY id DESC LIMIT ?", limit)
-	if err != nil {
-		return nil, failed("read dead letters", err)
-	}
-	defer rows.Close()
-	var out []table.DeadLetter
-	for rows.Next() {
-		var d table.DeadLetter
-		var at int64
-		if err := rows.Scan(&d.ID, &d.Consumer, &d.Seq, &d.Record, &d.Error, &at); err != nil {
-			return nil, failed("read dead letters", err)
-		}
-		d.At = time.UnixMilli(at).UTC()
-		out = append(out, d)
-	}
-	return out, rows.Err()
-}
-
-// sweepBatch is how many rows one Sweep or Trim removes at most, so that writers never wait long.
-const sweepBatch = 500
-
-// Sweep deletes some expired items, as DynamoDB's time to live does, and says how many. Readers never saw them anyway.
-func (t *Table) Sweep(ctx context.Context) (swept int, err error) {
-	err = t.inTx(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, "DELETE FROM items WHERE rowid IN (SELECT rowid FROM items WHERE expires > 0 AND expires <= ? LIMIT ?) RETURNING pk, sk", t.now().Unix(), sweepBatch)
+// Trim removes the log's entries from before the given time that every consumer with a checkpoint is done with, and tells
+// how many. Unlike DynamoDB's stream, which forgets after 24 hours whatever was read, a laptop that slept for a week goes
+// on where it was.
+func (t *Table) Trim(ctx context.Context, before time.Time) (int, error) {
+	total := 0
+	for {
+		read, old := 0, 0
+		err := t.do(ctx, func(w *writer) (err error) {
+			read, old, err = w.trimSome(before)
+			return err
+		})
 		if err != nil {
-			return err
+			return total, fmt.Errorf("trim: %w", err)
 		}
-		defer rows.Close()
-		var keys []table.Key
-		for rows.Next() {
-			var k table.Key
-			if err := rows.Scan(&k.PK, &k.SK); err != nil {
-				return err
-			}
-			keys = append(keys, k)
+		total += old
+		if read < trimBatch || old < read {
+			return total, nil
 		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
-		for _, k := range keys {
-			if _, err := tx.ExecContext(ctx, "INSERT INTO changes (event, pk, sk, at) VALUES (?, ?, ?, ?)", table.Remove, k.PK, k.SK, t.now().UnixMilli()); err != nil {
-				return err
-			}
-		}
-		swept = len(keys)
-		return nil
-	})
-	if err != nil {
-		return 0, failed("sweep", err)
 	}
-	return swept, nil
 }
 
-// Trim deletes some changes from before a time that every consumer has seen, and says how many. Unlike a DynamoDB stream,
-// which forgets after 24 hours, a laptop that slept for a week goes on where it was.
-func (t *Table) Trim(ctx context.Context, before time.Time) (trimmed int, err error) {
-	result, err := t.writer.ExecContext(ctx, `DELETE FROM changes WHERE seq IN (
-		SELECT seq FROM changes WHERE at < ? AND seq <= coalesce((SELECT min(seq) FROM checkpoints), 0) ORDER BY seq LIMIT ?)`, before.UnixMilli(), sweepBatch)
+// trimSome looks at the oldest entries only: the log is in order of time.
+func (w *writer) trimSome(before time.Time) (read, old int, err error) {
+	ctx := context.Background()
+	rows, err := w.oldest.QueryContext(ctx, trimBatch)
 	if err != nil {
-		return 0, failed("trim changes", err)
+		return 0, 0, failed(ctx, "read the log", err)
 	}
-	n, err := result.RowsAffected()
-	return int(n), err
+	defer rows.Close()
+	var last int64
+	for rows.Next() {
+		var seq, at int64
+		if err := rows.Scan(&seq, &at); err != nil {
+			return 0, 0, failed(ctx, "read the log", err)
+		}
+		read++
+		if at < before.UnixMilli() && old == read-1 {
+			old, last = read, seq
+		}
+	}
+	if err := rows.Err(); err != nil || old == 0 {
+		return read, 0, failed(ctx, "read the log", err)
+	}
+	if err := rows.Close(); err != nil {
+		return 0, 0, failed(ctx, "read the log", err)
+	}
+	return read, old, failed(ctx, "shorten the log", w.exec(w.trim, ctx, last))
+}
+
+// Sweep deletes expired items, at most 5,000 of them so that it ends, and tells how many. The log tells
+// them from other removals, as DynamoDB's stream does.
+func (t *Table) Sweep(ctx context.Context) (int, error) {
+	total := 0
+	for total < sweepLimit {
+		n := 0
+		err := t.do(ctx, func(w *writer) (err error) {
+			n, err = w.sweepSome(t.now())
+			return err
+		})
+		if err != nil {
+			return total, fmt.Errorf("sweep: %w", err)
+		}
+		total += n
+		if n < sweepBatch {
+			break
+		}
+	}
+	return total, nil
+}
+
+func (w *writer) sweepSome(now time.Time) (int, error) {
+	ctx := context.Background()
+	rows, err := w.expired.QueryContext(ctx, now.Unix(), sweepBatch)
+	if err != nil {
+		return 0, failed(ctx, "find expired items", err)
+	}
+	defer rows.Close()
+	var keys []table.Key
+	for rows.Next() {
+		var k table.Key
+		if err := rows.Scan(&k.PK, &k.SK); err != nil {
+			return 0, failed(ctx, "find expired items", err)
+		}
+		keys = append(keys, k)
+	}
+	if err := rows.Err(); err != nil {
+		return 0, failed(ctx, "find expired items", err)
+	}
+	for _, k := range keys {
+		if err := w.delete(k, expired, now); err != nil {
+			return 0, err
+		}
+	}
+	return len(keys), nil
 }

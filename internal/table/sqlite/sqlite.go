@@ -1,8 +1,9 @@
-// Package sqlite is the embedded implementation of package table, for one machine: a pure Go SQLite database in one file,
-// shared by the server and by command-line calls beside it.
+// Package sqlite keeps a [table.Table] in one SQLite file, for one machine: the server and command-line programs may have
+// it open at the same time.
 //
-// It owns the file's schema and the change log that stands in for a DynamoDB stream: each write appends its changes in the
-// same transaction. Reading the log and waking handlers is package stream's.
+// It owns the file's schema and its migrations, the durable commit, and the log of changes, which stands in for DynamoDB's
+// stream: see [Table.Changes]. Who reads the log, and what a change means, is left to package stream. The driver is pure
+// Go.
 package sqlite
 
 import (
@@ -11,116 +12,172 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlitelib "modernc.org/sqlite/lib"
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/sodalite-dq/sodalite/internal/table"
 )
 
-// Table is a [table.Table] in a SQLite file, with a change log beside the items. Close it when done.
+// Option changes how a table is opened.
+type Option func(*options)
+
+type options struct {
+	busyTimeout time.Duration
+	readers     int
+}
+
+// BusyTimeout is how long a write waits for another process's write before it gives up with table.ErrConflict. Without
+// the option it is ten seconds.
+func BusyTimeout(d time.Duration) Option { return func(o *options) { o.busyTimeout = d } }
+
+// Readers bounds the reads that happen at the same time, each of which may hold 2 MB of page cache. Without the option
+// they are four.
+func Readers(n int) Option { return func(o *options) { o.readers = n } }
+
+// Cache of one connection in KiB. SQLite takes it as it needs it and gives it back when the connection closes.
+const (
+	writerCache = 4096
+	readerCache = 2048
+)
+
+// idleReader is how long a reading connection is kept with nothing to do. One stays open for good.
+const idleReader = time.Minute
+
+// Table is the store. It is a [table.Table]; Close it to release the file.
 type Table struct {
 	now     func() time.Time
-	writer  *sql.DB // one connection: SQLite has one writer, waiting is cheaper here than at the file's lock
-	readers *sql.DB
+	reads   *sql.DB
+	writes  *sql.DB
+	queue   chan *job
 	changed chan struct{}
+
+	closing  chan struct{} // closed by Close
+	drained  chan struct{} // closed when the writer has answered its last job
+	closeErr error
+	close    sync.Once
+	stmts    readStatements
 }
 
 var _ table.Table = (*Table)(nil)
 
-// migrations bring a file from each PRAGMA user_version to the next.
-var migrations = []string{`
-CREATE TABLE items (
-  pk TEXT NOT NULL, sk TEXT NOT NULL, entity TEXT NOT NULL, version INTEGER NOT NULL, expires INTEGER NOT NULL,
-  ipk TEXT, isk TEXT, head BLOB, body BLOB
-);
-CREATE UNIQUE INDEX items_key ON items (pk, sk);
--- Covers index queries, so that they never read bodies.
-CREATE INDEX items_index ON items (ipk, isk, pk, sk, entity, version, expires, head) WHERE ipk IS NOT NULL;
-CREATE INDEX items_expires ON items (expires) WHERE expires > 0;
-CREATE TABLE changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, pk TEXT NOT NULL, sk TEXT NOT NULL, at INTEGER NOT NULL);
-CREATE TABLE checkpoints (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE dead_letters (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, consumer TEXT NOT NULL, seq INTEGER NOT NULL, record BLOB NOT NULL, error TEXT NOT NULL, at INTEGER NOT NULL
-);`}
+// syncFast makes commits use fdatasync, which is as durable as fsync and does not wait for the file's times. Where the
+// system has none, fsync stays.
+var syncFast = sync.OnceFunc(func() {
+	if _, err := driver.Fdatasync(true); err != nil && !errors.Is(err, driver.ErrFdatasyncUnavailable) {
+		panic(err) // not documented to happen
+	}
+})
 
-// Open opens or creates the file at path. now is the clock by which items expire.
-func Open(path string, now func() time.Time) (*Table, error) {
-	pragmas := url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-4000)", "temp_store(MEMORY)", "foreign_keys(0)",
-	}}
-	dsn := (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: pragmas.Encode()}).String()
-	writer, err := sql.Open("sqlite", dsn)
+// Open opens the file, creating it (readable by its owner only) and bringing its schema up to date if need be. How long it
+// takes does not depend on what is inside. The directory must exist. now is the clock that decides what is expired and
+// dates the changes.
+func Open(path string, now func() time.Time, opts ...Option) (*Table, error) {
+	o := options{busyTimeout: 10 * time.Second, readers: 4}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	t, err := open(path, now, o)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	writer.SetMaxOpenConns(1)
-	if err := migrate(writer); err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), writer.Close())
-	}
-	readers, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), writer.Close())
-	}
-	readers.SetMaxOpenConns(4)
-	readers.SetMaxIdleConns(4)
-	return &Table{now: now, writer: writer, readers: readers, changed: make(chan struct{}, 1)}, nil
+	return t, nil
 }
 
-func migrate(db *sql.DB) error {
-	tx, err := db.Begin()
+func open(path string, now func() time.Time, o options) (*Table, error) {
+	if err := createFile(path); err != nil {
+		return nil, err
+	}
+	syncFast()
+	writes, err := connect(path, o, "_txlock=immediate", fmt.Sprintf("_pragma=cache_size(-%d)", writerCache))
+	if err != nil {
+		return nil, err
+	}
+	writes.SetMaxOpenConns(1)
+	if err := prepareFile(writes); err != nil {
+		return nil, errors.Join(err, writes.Close())
+	}
+	reads, err := connect(path, o, "_query_only=1", fmt.Sprintf("_pragma=cache_size(-%d)", readerCache))
+	if err != nil {
+		return nil, errors.Join(err, writes.Close())
+	}
+	reads.SetMaxOpenConns(o.readers)
+	reads.SetMaxIdleConns(o.readers)
+	reads.SetConnMaxIdleTime(idleReader)
+	t := &Table{
+		now: now, reads: reads, writes: writes,
+		queue: make(chan *job), changed: make(chan struct{}, 1), closing: make(chan struct{}), drained: make(chan struct{}),
+	}
+	if err := t.stmts.prepare(reads); err != nil {
+		return nil, errors.Join(err, reads.Close(), writes.Close())
+	}
+	w, err := newWriter(t)
+	if err != nil {
+		return nil, errors.Join(err, reads.Close(), writes.Close())
+	}
+	go w.run()
+	return t, nil
+}
+
+// createFile makes an empty file with narrow permissions, which SQLite's side files inherit.
+func createFile(path string) error {
+	if path == "" {
+		return errors.New("no path given")
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	var version int
-	if err := tx.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
-		return err
+	return f.Close()
+}
+
+func connect(path string, o options, params ...string) (*sql.DB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
 	}
-	if version > len(migrations) {
-		return fmt.Errorf("the file was written by a newer version (schema %d, known is %d)", version, len(migrations))
-	}
-	if version == len(migrations) {
+	params = append(params,
+		fmt.Sprintf("_busy_timeout=%d", o.busyTimeout.Milliseconds()),
+		"_synchronous=FULL", "_defensive=1", "_dqs=0",
+	)
+	name := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: strings.Join(params, "&")}
+	return sql.Open("sqlite", name.String())
+}
+
+// Close waits for the write under way, refuses what comes later, and releases the file.
+func (t *Table) Close() error {
+	t.close.Do(func() {
+		close(t.closing)
+		<-t.drained
+		t.closeErr = errors.Join(t.reads.Close(), t.writes.Close())
+	})
+	return t.closeErr
+}
+
+// errClosed is for uses after Close.
+var errClosed = errors.New("database is closed")
+
+// failed wraps err with the step that failed, and maps what SQLite says to the errors of package table.
+func failed(ctx context.Context, step string, err error) error {
+	if err == nil {
 		return nil
 	}
-	for _, statements := range migrations[version:] {
-		if _, err := tx.Exec(statements); err != nil {
-			return fmt.Errorf("schema: %w", err)
-		}
+	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		err = errors.Join(ctx.Err(), err)
 	}
-	if _, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", len(migrations))); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
-
-// Close closes the file.
-func (t *Table) Close() error { return errors.Join(t.readers.Close(), t.writer.Close()) }
-
-// failed adds what was tried to an error, and says which errors may be tried again.
-func failed(what string, err error) error {
-	var e *sqlite.Error
+	var e *driver.Error
 	if errors.As(err, &e) {
 		switch e.Code() & 0xff {
-		case sqlitelib.SQLITE_BUSY, sqlitelib.SQLITE_LOCKED:
-			return fmt.Errorf("%s: %w: %w", what, table.ErrConflict, err)
-		case sqlitelib.SQLITE_FULL:
-			return fmt.Errorf("%s: the disk is full: %w", what, err)
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+			return fmt.Errorf("%s: %w: %w", step, table.ErrConflict, err)
+		case sqlite3.SQLITE_TOOBIG:
+			return fmt.Errorf("%s: %w: %w", step, table.ErrTooLarge, err)
 		}
 	}
-	return fmt.Errorf("%s: %w", what, err)
-}
-
-// inTx runs do in a write transaction.
-func (t *Table) inTx(ctx context.Context, do func(*sql.Tx) error) error {
-	tx, err := t.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if err := do(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return fmt.Errorf("%s: %w", step, err)
 }
