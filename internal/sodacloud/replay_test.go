@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sodalite-dq/sodalite/internal/auth"
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/sodacloud"
@@ -26,14 +27,14 @@ type oneKey struct{}
 
 func (oneKey) Login(_ context.Context, id, secret, _ string) (string, error) {
 	if id != "key-id-of-user" || secret != "secret-of-user" {
-		return "", sodacloud.ErrUnauthorized
+		return "", auth.ErrUnauthorized
 	}
 	return "token-of-stub", nil
 }
 
 func (oneKey) Authorize(_ context.Context, token string) error {
 	if token != "token-of-stub" {
-		return sodacloud.ErrUnauthorized
+		return auth.ErrUnauthorized
 	}
 	return nil
 }

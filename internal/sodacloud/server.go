@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sodalite-dq/sodalite/internal/auth"
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/sodacloud/v3"
@@ -36,22 +37,13 @@ type Hub interface {
 	SaveSample(ctx context.Context, path string, data []byte) (id string, err error)
 }
 
-// Auth knows API keys and tokens.
+// Auth knows API keys and tokens. Of its errors, auth.ErrUnauthorized and auth.TooManyAttempts are told apart; anything
+// else is a failure of ours.
 type Auth interface {
 	// Login trades an API key for a token. remote is the sender's address, for limiting attempts.
 	Login(ctx context.Context, keyID, secret, remote string) (token string, err error)
 	// Authorize accepts a token that Login gave out and that is still good.
 	Authorize(ctx context.Context, token string) error
-}
-
-// The errors of Auth that are told apart. Anything else is a failure of ours.
-var ErrUnauthorized = errors.New("the API key or token is not valid")
-
-// TooManyAttempts tells a sender to wait.
-type TooManyAttempts struct{ After time.Duration }
-
-func (e TooManyAttempts) Error() string {
-	return fmt.Sprintf("too many failed attempts, try again in %s", e.After.Round(time.Second))
 }
 
 // Config is what the server needs. All but Samples, OnlyKnownAttributes and PublicURL are required.
@@ -132,12 +124,12 @@ func (s *server) failure(r *http.Request, err error, traceID string) *Failure {
 	log := s.Log.With("path", r.URL.Path, "trace", traceID, "remote", r.RemoteAddr)
 	var f *Failure
 	var wire *v3.Error
-	var wait TooManyAttempts
+	var wait auth.TooManyAttempts
 	switch {
 	case errors.As(err, &f):
 	case errors.As(err, &wire):
 		f = &Failure{Status: http.StatusBadRequest, Code: "invalid_payload", Message: wire.Error()}
-	case errors.Is(err, ErrUnauthorized):
+	case errors.Is(err, auth.ErrUnauthorized):
 		f = &Failure{Status: http.StatusUnauthorized, Code: "unauthorized", Message: "The API key or token is not valid."}
 	case errors.As(err, &wait):
 		f = &Failure{Status: http.StatusTooManyRequests, Code: "too_many_requests", Message: wait.Error(), After: wait.After}
@@ -234,7 +226,7 @@ func member(members map[string]json.RawMessage, name string, to *string) error {
 func (s *server) authorize(r *http.Request, members map[string]json.RawMessage) error {
 	var token string
 	if member(members, "token", &token) != nil {
-		return ErrUnauthorized
+		return auth.ErrUnauthorized
 	}
 	return s.Auth.Authorize(r.Context(), token)
 }
