@@ -1,0 +1,321 @@
+// Package e2e holds the tests of the whole way, with real components: the built program, Soda clients from PyPI, PostgreSQL,
+// an emulator of SNS. See test/provide for where they come from.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// real gives the program that an environment variable names. Without it the test is skipped with a word, or fails where
+// real components are required.
+func real(t *testing.T, variable string) string {
+	t.Helper()
+	if path := os.Getenv(variable); path != "" {
+		return path
+	}
+	message := variable + ` is not set: this test did not run. Say eval "$(test/provide)" to have what it needs.`
+	if os.Getenv("SODALITE_REAL") == "required" {
+		t.Fatal(message)
+	}
+	t.Skip("SKIPPED: " + message)
+	return ""
+}
+
+// program builds cmd/sodalite once for all tests.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "sodalite-e2e")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "sodalite")
+	build := exec.Command("go", "build", "-o", path, "../../cmd/sodalite")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := program(); err == nil {
+		os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// logged writes a process's output to the test's log and keeps it.
+type logged struct {
+	t    *testing.T
+	name string
+	mu   sync.Mutex
+	all  bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.String()
+}
+
+// start runs a program until the test ends; its output is shown if the test failed.
+func start(t *testing.T, cmd *exec.Cmd) *logged {
+	t.Helper()
+	out := &logged{t: t, name: filepath.Base(cmd.Path)}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		done := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			<-done
+			t.Errorf("%s did not stop within 10 s", out.name)
+		}
+		if t.Failed() {
+			t.Logf("%s said:\n%s", out.name, out)
+		}
+	})
+	return out
+}
+
+// waitFor tries until ok or the time is over.
+func waitFor(t *testing.T, what string, limit time.Duration, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("%s: not within %s", what, limit)
+}
+
+// sodalite is a running server.
+type sodalite struct {
+	t           *testing.T
+	url, data   string
+	port        int
+	key, secret string
+	out         *logged
+}
+
+func startSodalite(t *testing.T, env ...string) *sodalite {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sodalite{t: t, data: t.TempDir(), port: freePort(t)}
+	s.url = "http://127.0.0.1:" + strconv.Itoa(s.port)
+	cmd := exec.Command(path, "serve", "--listen", "127.0.0.1:"+strconv.Itoa(s.port), "--data", s.data)
+	cmd.Env = append(os.Environ(), env...)
+	s.out = start(t, cmd)
+	waitFor(t, "server ready", 10*time.Second, func() bool {
+		resp, err := http.Get(s.url + "/healthz")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	var key struct {
+		ID     string `json:"id"`
+		Secret string `json:"secret"`
+	}
+	if err := json.Unmarshal(s.run("keys", "create", "--name", "e2e", "--json"), &key); err != nil || key.ID == "" || key.Secret == "" {
+		t.Fatalf("keys create: %+v, %v", key, err)
+	}
+	s.key, s.secret = key.ID, key.Secret
+	return s
+}
+
+// run runs a command on the server's data while it serves.
+func (s *sodalite) run(args ...string) []byte {
+	s.t.Helper()
+	path, err := program()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cmd := exec.Command(path, append(args, "--data", s.data)...)
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		s.t.Fatalf("sodalite %s: %v\n%s%s", strings.Join(args, " "), err, out, errors.String())
+	}
+	return out
+}
+
+// get reads from the public API.
+func (s *sodalite) get(path string, v any) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.SetBasicAuth(s.key, s.secret)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		s.t.Fatalf("GET %s: %d %s", path, resp.StatusCode, body)
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		s.t.Fatalf("GET %s: %v in %s", path, err, body)
+	}
+}
+
+// snippet is the soda_cloud block that people paste into their configuration.
+func (s *sodalite) snippet() string {
+	return fmt.Sprintf("soda_cloud:\n  scheme: http\n  host: 127.0.0.1\n  port: %d\n  api_key_id: %s\n  api_key_secret: %s\n", s.port, s.key, s.secret)
+}
+
+// postgres is a throw-away cluster.
+type postgres struct {
+	port int
+	bin  string
+}
+
+func startPostgres(t *testing.T) *postgres {
+	t.Helper()
+	p := &postgres{port: freePort(t), bin: real(t, "SODALITE_POSTGRES_BIN")}
+	dir, err := os.MkdirTemp("", "sodalite-pg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	as := &syscall.SysProcAttr{Setpgid: true}
+	if os.Geteuid() == 0 { // PostgreSQL refuses to run as root
+		u, err := user.Lookup("postgres")
+		if err != nil {
+			t.Fatal(err)
+		}
+		uid, _ := strconv.Atoi(u.Uid)
+		gid, _ := strconv.Atoi(u.Gid)
+		as.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		if err := os.Chown(dir, uid, gid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command := func(name string, args ...string) *exec.Cmd {
+		cmd := exec.Command(filepath.Join(p.bin, name), args...)
+		cmd.SysProcAttr, cmd.Dir = as, dir
+		return cmd
+	}
+	if out, err := command("initdb", "-D", dir, "-A", "trust", "-U", "postgres", "--no-sync").CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	server := command("postgres", "-D", dir, "-p", strconv.Itoa(p.port), "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off")
+	out := &logged{t: t, name: "postgres"}
+	server.Stdout, server.Stderr = out, out
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Signal(syscall.SIGINT) // fast shutdown
+		_ = server.Wait()
+	})
+	waitFor(t, "PostgreSQL ready", 30*time.Second, func() bool {
+		return exec.Command(filepath.Join(p.bin, "pg_isready"), "-h", "127.0.0.1", "-p", strconv.Itoa(p.port)).Run() == nil
+	})
+	return p
+}
+
+func (p *postgres) exec(t *testing.T, sql string) {
+	t.Helper()
+	out, err := exec.Command(filepath.Join(p.bin, "psql"), "-h", "127.0.0.1", "-p", strconv.Itoa(p.port), "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-q", "-c", sql).CombinedOutput()
+	if err != nil {
+		t.Fatalf("psql: %v\n%s", err, out)
+	}
+}
+
+// scanner is a folder with a Soda configuration, and the client to run in it.
+type scanner struct {
+	t        *testing.T
+	client   string
+	dir      string
+	exitCode int
+	output   string
+}
+
+func newScanner(t *testing.T, client string, files map[string]string) *scanner {
+	t.Helper()
+	s := &scanner{t: t, client: client, dir: t.TempDir()}
+	files[".soda/config.yml"] = "send_anonymous_usage_stats: false\n"
+	for name, text := range files {
+		path := filepath.Join(s.dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// scan runs the client and returns the scan id that its console showed as the trace id.
+func (s *scanner) scan(args ...string) string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 90*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.client, append([]string{"scan"}, args...)...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "HOME="+s.dir, "PYTHONWARNINGS=ignore")
+	out, err := cmd.CombinedOutput()
+	s.output, s.exitCode = string(out), cmd.ProcessState.ExitCode()
+	if err != nil && s.exitCode < 0 {
+		s.t.Fatalf("soda: %v\n%s", err, out)
+	}
+	const label = "Soda Cloud Trace: "
+	i := strings.LastIndex(s.output, label)
+	if i < 0 {
+		s.t.Fatalf("the client showed no trace id:\n%s", s.output)
+	}
+	id, _, _ := strings.Cut(s.output[i+len(label):], "\n")
+	return strings.TrimSpace(id)
+}

@@ -1,0 +1,279 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/sodalite-dq/sodalite/internal/notify/notifytest"
+)
+
+const orders = `
+DROP TABLE IF EXISTS orders;
+CREATE TABLE orders (id INTEGER, amount DOUBLE PRECISION, status VARCHAR);
+INSERT INTO orders VALUES (1, 10.5, 'new'), (2, 99, 'paid'), (3, -4, 'lost');`
+
+func configuration(port int) string {
+	return fmt.Sprintf("data_source shop:\n  type: postgres\n  host: 127.0.0.1\n  port: %d\n  username: postgres\n  password: secret\n  database: postgres\n  schema: public\n", port)
+}
+
+// topic is an SNS topic on MiniStack with a queue that hears it.
+type topic struct {
+	arn, endpoint string
+	queue         string
+	sqs           *sqs.Client
+}
+
+func startTopic(t *testing.T) *topic {
+	t.Helper()
+	port := freePort(t)
+	cmd := exec.Command(real(t, "SODALITE_MINISTACK"))
+	cmd.Dir = t.TempDir()
+	p := &topic{endpoint: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	cmd.Env = append(os.Environ(), "BIND_HOST=127.0.0.1", "IOT_MTLS_ENABLED=0", fmt.Sprintf("GATEWAY_PORT=%d", port), "AWS_ENDPOINT_URL="+p.endpoint)
+	start(t, cmd)
+	config := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), BaseEndpoint: &p.endpoint}
+	topics := sns.NewFromConfig(config)
+	p.sqs = sqs.NewFromConfig(config)
+	waitFor(t, "SNS topic", 30*time.Second, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		out, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("alerts")})
+		if err == nil {
+			p.arn = *out.TopicArn
+		}
+		return err == nil
+	})
+	queue, err := p.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("heard")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.queue = *queue.QueueUrl
+	attributes, err := p.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &p.queue, AttributeNames: []sqstypes.QueueAttributeName{"QueueArn"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = topics.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: &p.arn, Protocol: aws.String("sqs"), Endpoint: aws.String(attributes.Attributes["QueueArn"]),
+		Attributes: map[string]string{"RawMessageDelivery": "true"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// heard takes the messages that arrived by now off the queue.
+func (p *topic) heard(t *testing.T) []string {
+	t.Helper()
+	var bodies []string
+	for {
+		out, err := p.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &p.queue, MaxNumberOfMessages: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(out.Messages) == 0 {
+			return bodies
+		}
+		for _, m := range out.Messages {
+			bodies = append(bodies, *m.Body)
+			if _, err := p.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &p.queue, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestARealScanIsShownAndAlertedOnce is the main job: a real client scans a real PostgreSQL. A failing check makes exactly
+// one Slack and one SNS message; a scan that cannot connect makes none, keeps the outcomes, and shows as a warning, until
+// the next good scan.
+func TestARealScanIsShownAndAlertedOnce(t *testing.T) {
+	client := real(t, "SODALITE_SODA_POSTGRES")
+	database := startPostgres(t)
+	alerts := startTopic(t)
+	slack := notifytest.StartSlack(t)
+	s := startSodalite(t, "SODALITE_SLACK_WEBHOOK_URL="+slack.URL, "SODALITE_SNS_TOPIC_ARN="+alerts.arn, "AWS_ENDPOINT_URL_SNS="+alerts.endpoint,
+		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=eu-west-1")
+	database.exec(t, orders)
+	soda := newScanner(t, client, map[string]string{
+		"configuration.yml": configuration(database.port) + s.snippet(),
+		"broken.yml":        configuration(1) + s.snippet(),
+		"checks.yml":        "checks for orders:\n  - row_count > 0\n  - min(amount) >= 0:\n      name: No negative amounts\n  - missing_count(status):\n      warn: when > 5\n      fail: when > 10\n",
+	})
+	scan := func(configuration string) string {
+		id := soda.scan("-d", "shop", "-s", "nightly_orders", "-c", configuration, "checks.yml")
+		var state struct{ State string }
+		s.get("/api/v1/scans/"+id, &state)
+		t.Logf("exit code %d, scan %s is %s", soda.exitCode, id, state.State)
+		return id
+	}
+
+	first := scan("configuration.yml")
+	if soda.exitCode != 2 {
+		t.Errorf("exit code %d of a scan with a failing check\n%s", soda.exitCode, soda.output)
+	}
+	message := slack.Wait(t, 1, 5*time.Second)[0]
+	for _, want := range []string{"No negative amounts", "orders", "-4"} {
+		if !strings.Contains(message.Text, want) {
+			t.Errorf("the Slack text lacks %q: %s", want, message.Text)
+		}
+	}
+	var published []string
+	waitFor(t, "SNS message", 5*time.Second, func() bool {
+		published = append(published, alerts.heard(t)...)
+		return len(published) > 0
+	})
+	if len(published) != 1 || !strings.Contains(published[0], "No negative amounts") || strings.Contains(published[0], "row_count") || !json.Valid([]byte(published[0])) {
+		t.Errorf("SNS heard %q", published)
+	}
+	outcomes := s.outcomes()
+	if want := map[string]string{"row_count > 0": "pass", "No negative amounts": "fail", "missing_count(status) warn when > 5 fail when > 10": "pass"}; fmt.Sprint(outcomes) != fmt.Sprint(want) {
+		t.Errorf("outcomes %v, want %v", outcomes, want)
+	}
+	if w := s.warning(); w != nil {
+		t.Errorf("warning after a scan that ran well: %+v", w)
+	}
+
+	broken := scan("broken.yml")
+	waitFor(t, "warning", 5*time.Second, func() bool { return s.warning() != nil })
+	if w := s.warning(); w.ScanID != broken || w.State != "failed" || w.ScanDefinition != "nightly_orders" {
+		t.Errorf("warning %+v, want one of scan %s", w, broken)
+	}
+	if now := s.outcomes(); fmt.Sprint(now) != fmt.Sprint(outcomes) {
+		t.Errorf("outcomes after a failed scan %v, before %v", now, outcomes)
+	}
+
+	database.exec(t, "UPDATE orders SET amount = 4 WHERE amount < 0")
+	good := scan("configuration.yml")
+	waitFor(t, "warning gone", 5*time.Second, func() bool { return s.warning() == nil })
+	waitFor(t, "outcome pass", 5*time.Second, func() bool { return s.outcomes()["No negative amounts"] == "pass" })
+	if soda.exitCode != 0 {
+		t.Errorf("exit code %d of a good scan", soda.exitCode)
+	}
+
+	if n := len(slack.Messages()); n != 1 {
+		t.Errorf("%d Slack messages in all, want 1", n)
+	}
+	if more := alerts.heard(t); len(more) != 0 {
+		t.Errorf("SNS heard more: %q", more)
+	}
+	var list struct {
+		Content []struct{ ID, State string }
+	}
+	s.get("/api/v1/scans", &list)
+	if len(list.Content) != 3 || list.Content[0].ID != good || list.Content[1].ID != broken || list.Content[2].ID != first {
+		t.Errorf("scans %+v, want %s, %s, %s", list.Content, good, broken, first)
+	}
+	if out := string(s.run("replay")); !strings.Contains(out, "3") {
+		t.Errorf("replay said %q", out)
+	}
+	if n := len(slack.Messages()); n != 1 {
+		t.Errorf("%d Slack messages after a replay, want 1", n)
+	}
+}
+
+func (s *sodalite) outcomes() map[string]string {
+	s.t.Helper()
+	var page struct {
+		Content []struct{ Name, EvaluationStatus string }
+	}
+	s.get("/api/v1/checks?size=100", &page)
+	out := map[string]string{}
+	for _, c := range page.Content {
+		out[c.Name] = c.EvaluationStatus
+	}
+	return out
+}
+
+type scanWarning struct{ ScanID, ScanDefinition, State, Since string }
+
+// warning is the one that stands on the dataset orders, nil for none.
+func (s *sodalite) warning() *scanWarning {
+	s.t.Helper()
+	var page struct {
+		Content []struct {
+			Name        string
+			ScanWarning *scanWarning
+		}
+	}
+	s.get("/api/v1/datasets", &page)
+	for _, d := range page.Content {
+		if d.Name == "orders" {
+			return d.ScanWarning
+		}
+	}
+	return nil
+}
+
+// TestHistoryAttributesAndSamples lets a real client ask for all that it can: change over time, attributes, uploads.
+func TestHistoryAttributesAndSamples(t *testing.T) {
+	client := real(t, "SODALITE_SODA_DUCKDB")
+	s := startSodalite(t, "SODALITE_SAMPLES=on")
+	soda := newScanner(t, client, map[string]string{
+		"configuration.yml": "data_source shop:\n  type: duckdb\n  path: shop.duckdb\n" + s.snippet(),
+		"attributes.yml":    "attributes:\n  - name: team\n    type: singleSelect\n    allowedValues: [finance, sales]\n  - name: critical\n    type: checkbox\n",
+		"checks.yml": `checks for orders:
+  - change for row_count < 1:
+      name: Growth is steady
+  - missing_count(status) = 0:
+      name: Every order has a status
+      attributes:
+        team: finance
+        critical: true
+`,
+	})
+	python := strings.TrimSuffix(client, "soda") + "python"
+	prepare := func(sql string) {
+		cmd := exec.Command(python, "-c", "import sys, duckdb; duckdb.connect('shop.duckdb').execute(sys.argv[1])", sql)
+		cmd.Dir = soda.dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("duckdb: %v\n%s", err, out)
+		}
+	}
+	scan := func() string {
+		return soda.scan("-d", "shop", "-s", "nightly", "-c", "configuration.yml", "checks.yml")
+	}
+
+	prepare("CREATE TABLE orders (id INTEGER, status VARCHAR); INSERT INTO orders VALUES (1, 'new'), (2, NULL)")
+	scan()
+	if soda.exitCode != 3 || !strings.Contains(soda.output, "team") {
+		t.Errorf("without a schema the client should refuse the attribute: exit code %d\n%s", soda.exitCode, soda.output)
+	}
+	s.run("attributes", "apply", "-f", soda.dir+"/attributes.yml")
+	id := scan()
+	if soda.exitCode != 2 {
+		t.Errorf("exit code %d\n%s", soda.exitCode, soda.output)
+	}
+	prepare("INSERT INTO orders VALUES (3, 'paid'), (4, 'paid')")
+	waitFor(t, "first scan digested", 5*time.Second, func() bool { return len(s.outcomes()) > 0 })
+	time.Sleep(1100 * time.Millisecond) // data times have whole seconds
+	scan()
+	waitFor(t, "change over time", 5*time.Second, func() bool { return s.outcomes()["Growth is steady"] == "fail" })
+
+	var page struct {
+		Content []struct {
+			Name       string
+			Attributes map[string]string
+		}
+	}
+	s.get("/api/v1/checks", &page)
+	found := false
+	for _, c := range page.Content {
+		found = found || c.Name == "Every order has a status" && c.Attributes["team"] == "finance"
+	}
+	if !found {
+		t.Errorf("no attributes in %+v", page.Content)
+	}
+	if !strings.Contains(soda.output, "Every order has a status") || id == "" {
+		t.Errorf("output:\n%s", soda.output)
+	}
+}
