@@ -656,14 +656,15 @@ func TestNothingIsLostOrSkipped(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rnd := rand.New(rand.NewPCG(seed, 1))
-				var mu sync.Mutex
+				var mu sync.Mutex // of the two below
+				luck := rand.New(rand.NewPCG(seed, 2))
 				done := map[string]bool{}
 				handler := func(_ context.Context, e events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
 					mu.Lock()
 					defer mu.Unlock()
 					var answer events.DynamoDBEventResponse
 					for _, r := range e.Records {
-						switch rnd.IntN(6) {
+						switch luck.IntN(6) {
 						case 0:
 							return answer, errPoison
 						case 1:
