@@ -18,11 +18,29 @@ var attributeTypes = map[string]bool{
 // maxAttributes bounds the schema.
 const maxAttributes = 500
 
+// AttributeMistake is what is wrong with one attribute of a schema.
+type AttributeMistake struct {
+	Index   int // in the schema, from 0
+	Name    string
+	Problem string
+}
+
+func (m AttributeMistake) Error() string {
+	return fmt.Sprintf("attribute %d (%q) %s", m.Index+1, m.Name, m.Problem)
+}
+
 // ApplyAttributes replaces the check attribute schema. All mistakes are reported at once, as [ErrInvalid].
 func (h *Hub) ApplyAttributes(ctx context.Context, schema []AttributeSchema) error {
-	schema, err := checkAttributes(schema)
-	if err != nil {
-		return err
+	if len(schema) > maxAttributes {
+		return fmt.Errorf("%w: %d attributes, at most %d", ErrInvalid, len(schema), maxAttributes)
+	}
+	schema, mistakes := CheckAttributes(schema)
+	if len(mistakes) > 0 {
+		all := make([]error, len(mistakes))
+		for i, m := range mistakes {
+			all[i] = m
+		}
+		return fmt.Errorf("%w: %w", ErrInvalid, errors.Join(all...))
 	}
 	body, err := pack(schema)
 	if err != nil {
@@ -35,43 +53,42 @@ func (h *Hub) ApplyAttributes(ctx context.Context, schema []AttributeSchema) err
 	})
 }
 
-// checkAttributes validates a schema and fills in what is implied: a checkbox may be true or false.
-func checkAttributes(schema []AttributeSchema) ([]AttributeSchema, error) {
-	if len(schema) > maxAttributes {
-		return nil, fmt.Errorf("%w: %d attributes, at most %d", ErrInvalid, len(schema), maxAttributes)
-	}
-	var mistakes []error
-	wrong := func(i int, format string, args ...any) {
-		mistakes = append(mistakes, fmt.Errorf("attribute %d (%q): "+format, append([]any{i + 1, schema[i].Name}, args...)...))
-	}
+// CheckAttributes finds every mistake in a schema, and fills in what is implied: a checkbox may be true or false.
+func CheckAttributes(schema []AttributeSchema) ([]AttributeSchema, []AttributeMistake) {
+	var mistakes []AttributeMistake
 	schema = slices.Clone(schema)
 	names := map[string]bool{}
 	for i := range schema {
-		a := &schema[i]
-		selects, known := attributeTypes[a.Type]
-		switch {
-		case strings.TrimSpace(a.Name) == "":
-			wrong(i, "needs a name")
-		case names[a.Name]:
-			wrong(i, "is there twice")
-		case !known:
-			wrong(i, "type %q is none of text, number, datetime, checkbox, singleSelect, multiSelect", a.Type)
-		case a.Type == "checkbox":
-			a.AllowedValues = []any{true, false}
-		case selects && len(a.AllowedValues) == 0:
-			wrong(i, "%s needs allowedValues", a.Type)
-		case !selects && len(a.AllowedValues) > 0:
-			wrong(i, "%s takes no allowedValues", a.Type)
+		if problem := schema[i].complete(names); problem != "" {
+			mistakes = append(mistakes, AttributeMistake{i, schema[i].Name, problem})
 		}
-		if a.AllowedValues == nil {
-			a.AllowedValues = []any{}
-		}
-		names[a.Name] = true
+		names[schema[i].Name] = true
 	}
-	if len(mistakes) > 0 {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, errors.Join(mistakes...))
+	return schema, mistakes
+}
+
+// complete fills in what is implied and says what is wrong, "" for nothing.
+func (a *AttributeSchema) complete(names map[string]bool) (problem string) {
+	selects, known := attributeTypes[a.Type]
+	if a.Type == "checkbox" {
+		a.AllowedValues = []any{true, false}
 	}
-	return schema, nil
+	switch {
+	case strings.TrimSpace(a.Name) == "":
+		return "needs a name"
+	case names[a.Name]:
+		return "is there twice"
+	case !known:
+		return fmt.Sprintf("has the type %q, want one of text, number, datetime, checkbox, singleSelect, multiSelect", a.Type)
+	case selects && len(a.AllowedValues) == 0:
+		return "is of type " + a.Type + " and needs allowedValues"
+	case !selects && len(a.AllowedValues) > 0:
+		return "is of type " + a.Type + ", which takes no allowedValues"
+	}
+	if a.AllowedValues == nil {
+		a.AllowedValues = []any{}
+	}
+	return ""
 }
 
 // Attributes reads the check attribute schema; empty if none was applied.

@@ -438,7 +438,7 @@ type Replayed struct {
 }
 
 // Replay digests every stored scan again, oldest arrival first. What was digested before does not change.
-func (h *Hub) Replay(ctx context.Context, progress func(scans int)) (Replayed, error) {
+func (h *Hub) Replay(ctx context.Context, progress func(done, of int)) (Replayed, error) {
 	var heads []ScanHead
 	for shard := range indexShards {
 		items, err := table.All(ctx, h.table.QueryIndex, table.Range{PK: fmt.Sprintf("%s%d", indexScans, shard)})
@@ -470,7 +470,7 @@ func (h *Hub) Replay(ctx context.Context, progress func(scans int)) (Replayed, e
 		done.Scans++
 		done.Folded += fresh
 		if progress != nil {
-			progress(done.Scans)
+			progress(done.Scans, len(heads))
 		}
 	}
 	return done, nil

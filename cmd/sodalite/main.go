@@ -1,0 +1,157 @@
+// Command sodalite runs the whole system in one process (serve), and is the command line for keys, users, attributes and
+// replays, on the embedded database or on a DynamoDB table.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"github.com/sodalite-dq/sodalite/internal/config"
+	"github.com/sodalite-dq/sodalite/internal/table/sqlite"
+	"github.com/sodalite-dq/sodalite/internal/wiring"
+)
+
+// The exit codes, also told by --help.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p := &program{get: os.LookupEnv, environ: os.Environ(), out: os.Stdout, errs: os.Stderr, in: os.Stdin}
+	if err := p.command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "sodalite:", err)
+		os.Exit(exitCode(err))
+	}
+}
+
+// usageError is a mistake of the caller.
+type usageError struct{ error }
+
+func exitCode(err error) int {
+	var usage usageError
+	var mistakes config.Mistakes
+	if errors.As(err, &usage) || errors.As(err, &mistakes) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// program is what main runs; tests run it with other surroundings.
+type program struct {
+	get       config.Lookup
+	environ   []string
+	out, errs io.Writer
+	in        io.Reader
+	// Values of flags that stand in for settings.
+	flags map[string]*string
+}
+
+func (p *program) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sodalite",
+		Short: "Where the results of data quality scanners go",
+		Long: `Sodalite takes in what data quality scanners such as Soda Core found, shows it, and tells people when a check failed.
+
+Settings come from the environment (SODALITE_…, see docs/settings.md); flags come before them.
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings.`,
+		SilenceErrors: true, SilenceUsage: true, Version: version(),
+	}
+	root.SetOut(p.out)
+	root.SetErr(p.errs)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	p.flags = map[string]*string{}
+	p.flag(root, "data", config.Data, "directory of the embedded database")
+	p.flag(root, "table", config.Table, "DynamoDB table to work on in place of the embedded database")
+	root.AddCommand(p.serveCommand(), p.keysCommand(), p.usersCommand(), p.attributesCommand(), p.replayCommand())
+	return root
+}
+
+// flag makes a persistent flag that stands in for a setting.
+func (p *program) flag(c *cobra.Command, name, setting, usage string) {
+	p.flags[setting] = new(string)
+	c.PersistentFlags().StringVar(p.flags[setting], name, "", usage+" ($"+setting+")")
+}
+
+// settings reads the settings, flags before the environment.
+func (p *program) settings() (*config.Config, error) {
+	values := map[string]string{}
+	for setting, value := range p.flags {
+		if *value != "" {
+			values[setting] = *value
+		}
+	}
+	return config.Load(p.get.With(values))
+}
+
+// open reads the settings and opens the store that they name. close ends it.
+func (p *program) open(ctx context.Context) (s *wiring.System, close func() error, err error) {
+	c, err := p.settings()
+	if err != nil {
+		return nil, nil, err
+	}
+	log := p.log(c)
+	for _, name := range config.Unknown(p.environ) {
+		log.Warn("environment variable is no setting of ours, is it a typing error?", "name", name)
+	}
+	if c.Table != "" {
+		t, err := wiring.DynamoTable(ctx, c.Table, wiring.LoadAWS)
+		if err != nil {
+			return nil, nil, err
+		}
+		return wiring.NewSystem(c, t, "", log, version()), func() error { return nil }, nil
+	}
+	t, err := p.openEmbedded(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	return wiring.NewSystem(c, t, "", log, version()), t.Close, nil
+}
+
+func (p *program) openEmbedded(c *config.Config) (*sqlite.Table, error) {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	return sqlite.Open(filepath.Join(c.Data, "sodalite.db"), time.Now)
+}
+
+func (p *program) log(c *config.Config) *slog.Logger {
+	return slog.New(slog.NewTextHandler(p.errs, &slog.HandlerOptions{Level: c.LogLevel}))
+}
+
+// terminal tells whether w is one, for progress and colours.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// version is the module's version, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return "commit " + s.Value[:12]
+		}
+	}
+	return "development"
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sodalite-dq/sodalite"
+	"github.com/sodalite-dq/sodalite/internal/auth"
+	"github.com/sodalite-dq/sodalite/internal/config"
+	"github.com/sodalite-dq/sodalite/internal/demo"
+	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/stream"
+	"github.com/sodalite-dq/sodalite/internal/table/sqlite"
+	"github.com/sodalite-dq/sodalite/internal/wiring"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	var withDemo bool
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the whole system in this process with an embedded database",
+		Long: `serve takes in scans, digests them, sends messages and shows pages, in one process with an embedded database.
+
+It prints a link to sign in with and, the first time, an API key for scanners. Stop it with Ctrl-C.`,
+		Example: "  sodalite serve\n  sodalite serve --demo --listen 127.0.0.1:9000 --data /tmp/try\n  SODALITE_SLACK_WEBHOOK_URL=https://hooks.slack.com/services/… sodalite serve",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.serve(cmd.Context(), withDemo)
+		},
+	}
+	p.flag(c, "listen", config.Listen, "host:port to listen on")
+	c.Flags().BoolVar(&withDemo, "demo", false, "fill an empty database with a month of a made-up company's results; sends no messages")
+	return c
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0])}
+	}
+	return nil
+}
+
+func (p *program) serve(ctx context.Context, withDemo bool) error {
+	c, err := p.settings()
+	if err != nil {
+		return err
+	}
+	if c.Table != "" {
+		return usageError{fmt.Errorf("serve runs on the embedded database; unset %s (on AWS the functions serve the table)", config.Table)}
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer listener.Close()
+	address := "http://" + reachable(listener.Addr().(*net.TCPAddr))
+	if c.PublicURL == "" {
+		c.PublicURL = address
+	}
+	store, err := p.openEmbedded(c)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	signing, err := c.SigningSecret.Resolve(ctx, wiring.SecretFetcher(wiring.LoadAWS))
+	if err != nil {
+		return err
+	}
+	s := wiring.NewSystem(c, store, signing, p.log(c), version())
+	key, secret, err := p.greet(ctx, s)
+	if err != nil {
+		return err
+	}
+	return p.run(ctx, s, store, listener, func(ctx context.Context) error {
+		if !withDemo {
+			return nil
+		}
+		return p.fillDemo(ctx, s, demo.Target{URL: address, KeyID: key, Secret: secret})
+	}, withDemo)
+}
+
+// reachable is an address by which this machine reaches the listener.
+func reachable(a *net.TCPAddr) string {
+	if a.IP.IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", a.Port)
+	}
+	return a.String()
+}
+
+// run serves until ctx ends or something breaks, then stops everything in order: requests first, then the stream.
+func (p *program) run(ctx context.Context, s *wiring.System, store *sqlite.Table, listener net.Listener, once func(context.Context) error, silent bool) error {
+	runner, err := p.runner(s, store, silent)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	s.MountScanners(mux, s.Config.MaxBody)
+	s.MountPages(mux)
+	server := &http.Server{
+		Handler: wiring.Recovered(wiring.Compressed(mux), s.Log), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return server.Shutdown(stopping)
+	})
+	g.Go(func() error { return runner.Run(ctx) })
+	g.Go(func() error { return keepHouse(ctx, store, s.Log) })
+	g.Go(func() error { return ignoreCanceled(once(ctx)) })
+	return g.Wait()
+}
+
+func ignoreCanceled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// runner brings changes to digest and notify as the template's event source mappings say. silent leaves out destinations.
+func (p *program) runner(s *wiring.System, store *sqlite.Table, silent bool) (*stream.Runner, error) {
+	mappings, err := stream.ReadMappings(sodalite.Template)
+	if err != nil {
+		return nil, err
+	}
+	notifier := wiring.Notifier(s.Config, s.Hub, store, wiring.LoadAWS, true, s.Log)
+	send := notifier.Notify
+	if silent {
+		send = func(context.Context, string) error { return nil }
+	}
+	return &stream.Runner{
+		Changes: store, Mappings: mappings, Log: s.Log,
+		Handlers: map[string]stream.Handler{"digest": stream.EachScan(s.Hub.Digest, s.Log), "notify": stream.EachScan(send, s.Log)},
+	}, nil
+}
+
+// keepHouse sweeps what has expired and trims the change log.
+func keepHouse(ctx context.Context, store *sqlite.Table, log *slog.Logger) error {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if _, err := store.Sweep(ctx); err != nil && ctx.Err() == nil {
+			log.Error("sweep of expired items failed", "error", err)
+		}
+		if _, err := store.Trim(ctx, time.Now().Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
+			log.Error("trim of the change log failed", "error", err)
+		}
+	}
+}
+
+// firstUser is who the printed link signs in.
+const firstUser = "admin"
+
+// greet prints where to go. When there is no API key yet it makes one and shows how to use it.
+func (p *program) greet(ctx context.Context, s *wiring.System) (key, secret string, err error) {
+	link, err := s.Auth.NewSignInLink(ctx, firstUser)
+	if err != nil {
+		return "", "", err
+	}
+	keys, err := s.Auth.Keys(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	url := s.Config.PublicURL
+	fmt.Fprintf(p.out, "Sodalite %s\n\n  Address   %s\n  Sign in   %s/sign-in/link?token=%s\n            (once, within %d minutes; sodalite users link %s makes another)\n",
+		s.Version, url, url, link, int(auth.LinkLife.Minutes()), firstUser)
+	if len(keys) > 0 {
+		fmt.Fprintln(p.out)
+		return "", "", nil
+	}
+	created, secret, err := s.Auth.CreateKey(ctx, "first key")
+	if err != nil {
+		return "", "", err
+	}
+	fmt.Fprintf(p.out, "\nAn API key for your scanners, shown this once. Paste it into Soda's configuration.yml:\n\n%s\n", snippet(url, created.ID, secret))
+	return created.ID, secret, nil
+}
+
+// fillDemo fills an empty store through the server's own door.
+func (p *program) fillDemo(ctx context.Context, s *wiring.System, to demo.Target) error {
+	page, err := s.Hub.Scans(ctx, hub.ScanFilter{Size: 1})
+	if err != nil {
+		return err
+	}
+	if len(page.Rows) > 0 {
+		fmt.Fprintln(p.errs, "The database is not empty: --demo adds nothing.")
+		return nil
+	}
+	if to.KeyID == "" {
+		key, secret, err := s.Auth.CreateKey(ctx, "demo")
+		if err != nil {
+			return err
+		}
+		to.KeyID, to.Secret = key.ID, secret
+	}
+	progress := p.progress("Demo: scans pushed")
+	if err := demo.Fill(ctx, to, time.Now(), progress); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.errs, "Demo: a month of a made-up company is in. With --demo no messages are sent.")
+	return nil
+}

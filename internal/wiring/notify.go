@@ -1,0 +1,120 @@
+// Package wiring puts together what the Lambda functions and the command line put together alike: the store, where
+// messages go, and the handlers of requests and changes. It decides nothing; each piece's package does.
+package wiring
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"github.com/sodalite-dq/sodalite/internal/config"
+	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/notify"
+	"github.com/sodalite-dq/sodalite/internal/notify/outbound"
+	"github.com/sodalite-dq/sodalite/internal/notify/slack"
+	"github.com/sodalite-dq/sodalite/internal/notify/sns"
+	"github.com/sodalite-dq/sodalite/internal/notify/webhook"
+	"github.com/sodalite-dq/sodalite/internal/table"
+)
+
+// Cloud loads the AWS configuration from the environment. It is a function because most commands on one machine need none.
+type Cloud func(context.Context) (aws.Config, error)
+
+// Notifier makes the notifier of the settings' destinations. Nothing is fetched before the first message: secrets and
+// clients are made when a destination is first used. loopback allows webhooks on this machine; off on Lambda.
+func Notifier(c *config.Config, h *hub.Hub, t table.Table, cloud Cloud, loopback bool, log *slog.Logger) *notify.Notifier {
+	destinations := destinations(c, cloud, outbound.Options{Loopback: loopback})
+	return &notify.Notifier{
+		Alerts: h, Table: t, Router: notify.ToAll(destinations), Destinations: destinations, PublicURL: c.PublicURL,
+		Limits: notify.Limits{Retention: c.Retention}, Now: time.Now, Log: log,
+	}
+}
+
+func destinations(c *config.Config, cloud Cloud, o outbound.Options) []notify.Destination {
+	var list []notify.Destination
+	add := func(kind string, make func(context.Context) (notify.Sender, error)) {
+		list = append(list, notify.Destination{ID: kind, Kind: kind, Sender: &lazySender{make: make}})
+	}
+	secret := SecretFetcher(cloud)
+	if c.SlackWebhook.IsSet() {
+		add("slack", func(ctx context.Context) (notify.Sender, error) {
+			url, err := c.SlackWebhook.Resolve(ctx, secret)
+			if err != nil {
+				return nil, err
+			}
+			return slack.New(url.Reveal(), o)
+		})
+	}
+	if c.SNSTopicARN != "" {
+		add("sns", func(ctx context.Context) (notify.Sender, error) {
+			settings, err := cloud(ctx)
+			if err != nil {
+				return nil, err
+			}
+			client := awssns.NewFromConfig(settings, func(o *awssns.Options) { o.Region = sns.TopicRegion(c.SNSTopicARN) })
+			return sns.New(client, c.SNSTopicARN)
+		})
+	}
+	if c.Webhook.IsSet() {
+		add("webhook", func(ctx context.Context) (notify.Sender, error) {
+			url, err := c.Webhook.Resolve(ctx, secret)
+			if err != nil {
+				return nil, err
+			}
+			key, err := c.WebhookSecret.Resolve(ctx, secret)
+			if err != nil {
+				return nil, err
+			}
+			return webhook.New(url.Reveal(), key.Reveal(), o)
+		})
+	}
+	return list
+}
+
+// SecretFetcher reads secrets from AWS Secrets Manager by ARN.
+func SecretFetcher(cloud Cloud) func(ctx context.Context, arn string) (string, error) {
+	return func(ctx context.Context, arn string) (string, error) {
+		settings, err := cloud(ctx)
+		if err != nil {
+			return "", err
+		}
+		out, err := secretsmanager.NewFromConfig(settings).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
+		if err != nil {
+			return "", fmt.Errorf("read secret %s: %w", arn, err)
+		}
+		return aws.ToString(out.SecretString), nil
+	}
+}
+
+// lazySender makes its sender at the first message and keeps it, unless that failed.
+type lazySender struct {
+	make func(context.Context) (notify.Sender, error)
+	mu   sync.Mutex
+	made notify.Sender
+}
+
+func (l *lazySender) sender(ctx context.Context) (notify.Sender, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.made != nil {
+		return l.made, nil
+	}
+	var err error
+	l.made, err = l.make(ctx)
+	return l.made, err
+}
+
+// Send implements [notify.Sender]. A sender that cannot be made now is tried again later.
+func (l *lazySender) Send(ctx context.Context, m notify.Message) (notify.Receipt, error) {
+	s, err := l.sender(ctx)
+	if err != nil {
+		return notify.Receipt{}, fmt.Errorf("set up destination: %w", err)
+	}
+	return s.Send(ctx, m)
+}
