@@ -20,6 +20,8 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/stream"
 	"github.com/sodalite-dq/sodalite/internal/table/sqlite"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
+	"github.com/sodalite-dq/sodalite/internal/wiring/messages"
+	"github.com/sodalite-dq/sodalite/internal/wiring/pages"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -103,9 +105,9 @@ func (p *program) run(ctx context.Context, s *wiring.System, store *sqlite.Table
 	}
 	mux := http.NewServeMux()
 	s.MountScanners(mux, s.Config.MaxBody)
-	s.MountPages(mux)
+	pages.Mount(mux, s)
 	server := &http.Server{
-		Handler: wiring.Recovered(wiring.Compressed(mux), s.Log), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: pages.Recovered(pages.Compressed(mux), s.Log), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -140,7 +142,7 @@ func (p *program) runner(s *wiring.System, store *sqlite.Table, silent bool) (*s
 	if err != nil {
 		return nil, err
 	}
-	notifier := wiring.Notifier(s.Config, s.Hub, store, wiring.LoadAWS, true, s.Log)
+	notifier := messages.Notifier(s.Config, s.Hub, store, wiring.LoadAWS, true, s.Log)
 	send := notifier.Notify
 	if silent {
 		send = func(context.Context, string) error { return nil }

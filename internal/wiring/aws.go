@@ -2,15 +2,23 @@ package wiring
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/sodalite-dq/sodalite/internal/config"
 	"github.com/sodalite-dq/sodalite/internal/table/dynamo"
 )
+
+// Cloud loads the AWS configuration from the environment. It is a function because most commands on one machine need none.
+type Cloud func(context.Context) (aws.Config, error)
 
 // LoadAWS is the [Cloud] of the environment: region, credentials and endpoints as every AWS tool finds them.
 func LoadAWS(ctx context.Context) (aws.Config, error) {
@@ -28,4 +36,46 @@ func DynamoTable(ctx context.Context, name string, cloud Cloud) (*dynamo.Table, 
 		return nil, err
 	}
 	return dynamo.New(dynamodb.NewFromConfig(c), name, time.Now), nil
+}
+
+// SecretFetcher reads secrets from AWS Secrets Manager by ARN.
+func SecretFetcher(cloud Cloud) func(ctx context.Context, arn string) (string, error) {
+	return func(ctx context.Context, arn string) (string, error) {
+		settings, err := cloud(ctx)
+		if err != nil {
+			return "", err
+		}
+		out, err := secretsmanager.NewFromConfig(settings).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
+		if err != nil {
+			return "", fmt.Errorf("read secret %s: %w", arn, err)
+		}
+		return aws.ToString(out.SecretString), nil
+	}
+}
+
+// Function is the system of a Lambda function, by its environment: JSON logs, the table that SODALITE_TABLE names. It makes
+// no call. signingSecret may be empty for functions that make and check no tokens.
+func Function(ctx context.Context, signingSecret config.Secret) (*System, error) {
+	c, err := config.Load(os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	if c.Table == "" {
+		return nil, errors.New(config.Table + " is not set: name the DynamoDB table")
+	}
+	t, err := DynamoTable(ctx, c.Table, LoadAWS)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel}))
+	return NewSystem(c, t, signingSecret, log, os.Getenv("AWS_LAMBDA_FUNCTION_VERSION")), nil
+}
+
+// SigningSecret fetches the secret that signs scanners' tokens, "" if the settings name none.
+func SigningSecret(ctx context.Context) (config.Secret, error) {
+	c, err := config.Load(os.LookupEnv)
+	if err != nil {
+		return "", err
+	}
+	return c.SigningSecret.Resolve(ctx, SecretFetcher(LoadAWS))
 }

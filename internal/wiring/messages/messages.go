@@ -1,6 +1,6 @@
-// Package wiring puts together what the Lambda functions and the command line put together alike: the store, where
-// messages go, and the handlers of requests and changes. It decides nothing; each piece's package does.
-package wiring
+// Package messages puts together where messages go, for the notify function and for serve. It is apart from package wiring
+// so that the other functions do not link the senders.
+package messages
 
 import (
 	"context"
@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/sodalite-dq/sodalite/internal/config"
@@ -21,14 +19,12 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/notify/sns"
 	"github.com/sodalite-dq/sodalite/internal/notify/webhook"
 	"github.com/sodalite-dq/sodalite/internal/table"
+	"github.com/sodalite-dq/sodalite/internal/wiring"
 )
-
-// Cloud loads the AWS configuration from the environment. It is a function because most commands on one machine need none.
-type Cloud func(context.Context) (aws.Config, error)
 
 // Notifier makes the notifier of the settings' destinations. Nothing is fetched before the first message: secrets and
 // clients are made when a destination is first used. loopback allows webhooks on this machine; off on Lambda.
-func Notifier(c *config.Config, h *hub.Hub, t table.Table, cloud Cloud, loopback bool, log *slog.Logger) *notify.Notifier {
+func Notifier(c *config.Config, h *hub.Hub, t table.Table, cloud wiring.Cloud, loopback bool, log *slog.Logger) *notify.Notifier {
 	destinations := destinations(c, cloud, outbound.Options{Loopback: loopback})
 	return &notify.Notifier{
 		Alerts: h, Table: t, Router: notify.ToAll(destinations), Destinations: destinations, PublicURL: c.PublicURL,
@@ -36,12 +32,12 @@ func Notifier(c *config.Config, h *hub.Hub, t table.Table, cloud Cloud, loopback
 	}
 }
 
-func destinations(c *config.Config, cloud Cloud, o outbound.Options) []notify.Destination {
+func destinations(c *config.Config, cloud wiring.Cloud, o outbound.Options) []notify.Destination {
 	var list []notify.Destination
 	add := func(kind string, make func(context.Context) (notify.Sender, error)) {
 		list = append(list, notify.Destination{ID: kind, Kind: kind, Sender: &lazySender{make: make}})
 	}
-	secret := SecretFetcher(cloud)
+	secret := wiring.SecretFetcher(cloud)
 	if c.SlackWebhook.IsSet() {
 		add("slack", func(ctx context.Context) (notify.Sender, error) {
 			url, err := c.SlackWebhook.Resolve(ctx, secret)
@@ -75,21 +71,6 @@ func destinations(c *config.Config, cloud Cloud, o outbound.Options) []notify.De
 		})
 	}
 	return list
-}
-
-// SecretFetcher reads secrets from AWS Secrets Manager by ARN.
-func SecretFetcher(cloud Cloud) func(ctx context.Context, arn string) (string, error) {
-	return func(ctx context.Context, arn string) (string, error) {
-		settings, err := cloud(ctx)
-		if err != nil {
-			return "", err
-		}
-		out, err := secretsmanager.NewFromConfig(settings).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
-		if err != nil {
-			return "", fmt.Errorf("read secret %s: %w", arn, err)
-		}
-		return aws.ToString(out.SecretString), nil
-	}
 }
 
 // lazySender makes its sender at the first message and keeps it, unless that failed.

@@ -1,4 +1,6 @@
-package wiring
+// Package pages puts together what people and API clients see, for the dashboard function and for serve. It is apart from
+// package wiring so that the other functions do not link templates.
+package pages
 
 import (
 	"context"
@@ -8,49 +10,17 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/sodalite-dq/sodalite/internal/api"
-	"github.com/sodalite-dq/sodalite/internal/auth"
-	"github.com/sodalite-dq/sodalite/internal/config"
-	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/notify"
-	"github.com/sodalite-dq/sodalite/internal/sodacloud"
-	"github.com/sodalite-dq/sodalite/internal/table"
 	"github.com/sodalite-dq/sodalite/internal/web"
+	"github.com/sodalite-dq/sodalite/internal/wiring"
 )
 
-// System is the pieces that every handler stands on.
-type System struct {
-	Config  *config.Config
-	Table   table.Table
-	Hub     *hub.Hub
-	Auth    *auth.Auth
-	Log     *slog.Logger
-	Version string
-}
-
-// NewSystem puts a system together on a table. signingSecret may be empty: then one is kept in the table.
-func NewSystem(c *config.Config, t table.Table, signingSecret config.Secret, log *slog.Logger, version string) *System {
-	return &System{
-		Config: c, Table: t, Log: log, Version: version,
-		Hub:  hub.New(t, time.Now, hub.Retention{Results: c.Retention, Samples: c.SampleRetention}),
-		Auth: auth.New(auth.Config{Table: t, SigningSecret: signingSecret.Reveal(), Secure: c.Secure(), Log: log}),
-	}
-}
-
-// MountScanners serves the scanners' protocol.
-func (s *System) MountScanners(mux *http.ServeMux, maxBody int64) {
-	sodacloud.Mount(mux, sodacloud.Config{
-		Hub: s.Hub, Auth: s.Auth, Log: s.Log, MaxBody: maxBody, Samples: s.Config.Samples,
-		OnlyKnownAttributes: s.Config.OnlyKnownAttributes, PublicURL: s.Config.PublicURL,
-	})
-}
-
-// MountPages serves the public API and the pages.
-func (s *System) MountPages(mux *http.ServeMux) {
+// Mount serves the public API, the pages, and /healthz.
+func Mount(mux *http.ServeMux, s *wiring.System) {
 	api.Mount(mux, api.Config{Hub: s.Hub, Auth: s.Auth, PublicURL: s.Config.PublicURL, Organisation: s.Config.Organisation, Log: s.Log})
 	mux.Handle("/", web.New(web.Config{
 		Hub: s.Hub, Auth: s.Auth, PublicURL: s.Config.PublicURL, Version: s.Version, Log: s.Log,
@@ -58,11 +28,11 @@ func (s *System) MountPages(mux *http.ServeMux) {
 			return notify.Deliveries(ctx, s.Table, scanID)
 		},
 	}))
-	mux.HandleFunc("GET /healthz", s.health)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { health(w, r, s) })
 }
 
 // health says whether the table answers.
-func (s *System) health(w http.ResponseWriter, r *http.Request) {
+func health(w http.ResponseWriter, r *http.Request, s *wiring.System) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if _, err := s.Hub.Attributes(r.Context()); err != nil {

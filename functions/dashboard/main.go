@@ -1,0 +1,24 @@
+// Function dashboard shows pages to people and answers the public API.
+package main
+
+import (
+	"context"
+	"log"
+	"net/http"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/sodalite-dq/sodalite/internal/gateway"
+	"github.com/sodalite-dq/sodalite/internal/wiring"
+	"github.com/sodalite-dq/sodalite/internal/wiring/pages"
+)
+
+func main() {
+	s, err := wiring.Function(context.Background(), "")
+	if err != nil {
+		log.Fatalln(err)
+	}
+	mux := http.NewServeMux()
+	pages.Mount(mux, s)
+	lambda.Start(gateway.Handler(pages.Compressed(mux), s.Log))
+}
