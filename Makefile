@@ -43,6 +43,10 @@ bench: ## benchmarks of the hot paths, see docs/performance.md
 validate: ## check the AWS template
 	eval "$$(test/provide)"; SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 "$$SODALITE_SAM" validate --lint
 
+.PHONY: invoke
+invoke: ## run one function with one event: make invoke FN=ingest EVENT=events/login.json
+	go run ./test/lambdahost/invoke $(FN) $(EVENT)
+
 .PHONY: deploy
 deploy: ## build and deploy to AWS with SAM, guided the first time
 	SAM_CLI_TELEMETRY=0 sam build && sam deploy $$( [ -f .aws-sam/deployed ] || echo --guided )

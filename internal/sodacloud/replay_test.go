@@ -46,7 +46,7 @@ type system struct {
 	now time.Time
 }
 
-func mustStart(t *testing.T, edit func(*sodacloud.Config)) *system {
+func mustStart(t testing.TB, edit func(*sodacloud.Config)) *system {
 	t.Helper()
 	s := &system{now: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { return s.now }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -273,8 +274,8 @@ func TestUploads(t *testing.T) {
 func FuzzCommand(f *testing.F) {
 	f.Add([]byte(`{"type":"login","apiKeyId":1,"apiKeySecret":"b"}`))
 	f.Add(insert(`"definitionName":"d","checks":[{"identity":"a","outcome":"fail","table":"t"}]`))
+	s := mustStart(f, func(c *sodacloud.Config) { c.Log = slog.New(slog.DiscardHandler) })
 	f.Fuzz(func(t *testing.T, body []byte) {
-		s := mustStart(t, nil)
 		status, _, answer := s.send(t, "/api/command", nil, body)
 		if status != 200 && text(answer["message"]) == "" {
 			t.Errorf("%d %s", status, answer)
