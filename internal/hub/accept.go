@@ -55,7 +55,7 @@ func (h *Hub) Accept(ctx context.Context, s *dq.Scan) (Accepted, error) {
 	head := headOf(s)
 	item := table.Item{
 		Key: scanKey(s.ID), Entity: entityScan, Version: 1, Expires: s.Received.Add(h.keep.Results),
-		IndexPK: shardOf(indexScans, s.ID), IndexSK: arrival(head),
+		IndexPK: shardOf(indexScans, s.ID), IndexSK: head.Cursor(),
 	}
 	items := split(item, body)
 	head.Parts = len(items)
@@ -76,8 +76,8 @@ func (h *Hub) Accept(ctx context.Context, s *dq.Scan) (Accepted, error) {
 	return Accepted{ID: s.ID}, nil
 }
 
-// arrival is the sort key of the scans list.
-func arrival(h ScanHead) string { return sortableTime(h.Received) + "#" + h.ID }
+// Cursor is the scan's place in the scans list: [ScanFilter.Before] goes on after it.
+func (h *ScanHead) Cursor() string { return sortableTime(h.Received) + "#" + h.ID }
 
 func validate(s *dq.Scan) error {
 	if s.ID == "" {

@@ -456,7 +456,7 @@ func (h *Hub) Scans(ctx context.Context, f ScanFilter) (ScanPage, error) {
 	}
 	for read := 0; len(page.Rows) <= size; read++ {
 		if read > maxScansRead {
-			page.Next = arrival(page.Rows[len(page.Rows)-1])
+			page.Next = page.Rows[len(page.Rows)-1].Cursor()
 			return page, nil
 		}
 		newest, err := newestOf(ctx, h.table, shards)
@@ -470,12 +470,12 @@ func (h *Hub) Scans(ctx context.Context, f ScanFilter) (ScanPage, error) {
 		if err != nil {
 			return page, err
 		}
-		if arrival(head) != f.Before && same(f.Definition, head.Definition) && same(string(f.State), string(head.State)) {
+		if head.Cursor() != f.Before && same(f.Definition, head.Definition) && same(string(f.State), string(head.State)) {
 			page.Rows = append(page.Rows, head)
 		}
 	}
 	page.Rows = page.Rows[:size]
-	page.Next = arrival(page.Rows[size-1])
+	page.Next = page.Rows[size-1].Cursor()
 	return page, nil
 }
 

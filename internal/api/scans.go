@@ -1,0 +1,133 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/hub"
+)
+
+// scanRow is a scan (public API section 1.10).
+type scanRow struct {
+	ID             string         `json:"id"`
+	CloudURL       string         `json:"cloudUrl"`
+	State          dq.ScanState   `json:"state"`
+	Created        string         `json:"created"`
+	ScanDefinition scanDefinition `json:"scanDefinition"`
+	Submitted      string         `json:"submitted,omitempty"`
+	Started        string         `json:"started,omitempty"`
+	Ended          string         `json:"ended,omitempty"`
+	ScanTime       string         `json:"scanTime,omitempty"`
+	Errors         int            `json:"errors"`
+	Failures       int            `json:"failures"`
+	Warnings       int            `json:"warnings"`
+	Checks         []scanCheck    `json:"checks,omitempty"`
+	// Ours: the first datasets, and why the scan did not run cleanly.
+	Datasets []string `json:"datasets,omitempty"`
+	Why      string   `json:"why,omitempty"`
+}
+
+type scanDefinition struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+type scanCheck struct {
+	ID               string     `json:"id"`
+	EvaluationStatus dq.Outcome `json:"evaluationStatus"`
+}
+
+func (s *server) headRow(r *http.Request, h *hub.ScanHead) scanRow {
+	return scanRow{
+		ID: h.ID, CloudURL: s.link(r, "/scans/"+h.ID), State: h.State, Created: isoTime(h.Received), Submitted: isoTime(h.Started),
+		ScanDefinition: scanDefinition{ID: dq.DefinitionID(h.Definition), Name: h.Definition}, Started: isoTime(h.Started), Ended: isoTime(h.Ended),
+		ScanTime: isoTime(h.DataTime), Errors: h.Errors, Failures: h.Counts.Fail, Warnings: h.Counts.Warn, Datasets: h.Datasets, Why: h.Why,
+	}
+}
+
+func (s *server) scan(r *http.Request) (any, error) {
+	scan, err := s.Hub.Scan(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	counts := scan.Counts()
+	row := scanRow{
+		ID: scan.ID, CloudURL: s.link(r, "/scans/"+scan.ID), State: scan.State, Created: isoTime(scan.Received), Submitted: isoTime(scan.Started),
+		ScanDefinition: scanDefinition{ID: dq.DefinitionID(scan.Definition), Name: scan.Definition}, Started: isoTime(scan.Started), Ended: isoTime(scan.Ended),
+		ScanTime: isoTime(scan.Order().Data), Errors: scan.Errors(), Failures: counts.Fail, Warnings: counts.Warn, Checks: []scanCheck{}, Why: scan.Why(),
+	}
+	for _, res := range scan.Results {
+		if !res.Excluded {
+			row.Checks = append(row.Checks, scanCheck{ID: dq.CheckID(res.Dataset.ID(), scan.Definition, res.Identity), EvaluationStatus: res.Outcome})
+		}
+	}
+	for _, d := range scan.Datasets() {
+		row.Datasets = append(row.Datasets, d.QualifiedName())
+	}
+	return row, nil
+}
+
+// logLine is a line of a scan's log, oldest first.
+type logLine struct {
+	Index     int    `json:"index"`
+	Level     string `json:"level"`
+	Message   string `json:"message"`
+	Timestamp string `json:"timestamp"`
+}
+
+func (s *server) logs(r *http.Request) (any, error) {
+	number, size, err := paging(r, 100, 1000, 1000)
+	if err != nil {
+		return nil, err
+	}
+	scan, err := s.Hub.Scan(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	lines := []logLine{}
+	for i := number * size; i < min(len(scan.Logs), (number+1)*size); i++ {
+		l := scan.Logs[i]
+		lines = append(lines, logLine{Index: l.Index, Level: l.Level, Message: l.Message, Timestamp: isoTime(l.Time)})
+	}
+	return pageOf(lines, number, size, len(scan.Logs)), nil
+}
+
+// scansWindow is how many of the newest scans the list counts and pages through; Next leads beyond.
+const scansWindow = 1000
+
+// scanPage is the envelope of the scans list, which is ours, with a cursor to older scans.
+type scanPage struct {
+	page
+	Next string `json:"next,omitempty"`
+}
+
+// scans lists scans, newest arrival first. Totals count the newest 1,000; older ones are reached by before=next.
+func (s *server) scans(r *http.Request) (any, error) {
+	q := r.URL.Query()
+	number, size, err := paging(r, 1, scansWindow, 10)
+	if err != nil {
+		return nil, err
+	}
+	if (number+1)*size > scansWindow {
+		return nil, failure(http.StatusBadRequest, "invalid_parameter", "page: the list ends after %d scans; go on with before= the member next of the last page.", scansWindow)
+	}
+	found, err := s.Hub.Scans(r.Context(), hub.ScanFilter{
+		Definition: q.Get("scanDefinition"), State: dq.ScanState(q.Get("state")), Before: q.Get("before"), Size: scansWindow,
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows := []scanRow{}
+	from := min(number*size, len(found.Rows))
+	to := min(from+size, len(found.Rows))
+	for i := from; i < to; i++ {
+		rows = append(rows, s.headRow(r, &found.Rows[i]))
+	}
+	p := scanPage{page: pageOf(rows, number, size, len(found.Rows))}
+	if to < len(found.Rows) {
+		p.Next = found.Rows[to-1].Cursor()
+	} else {
+		p.Next = found.Next
+	}
+	return p, nil
+}
