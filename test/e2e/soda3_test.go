@@ -101,7 +101,7 @@ func TestARealScanIsShownAndAlertedOnce(t *testing.T) {
 	database := startPostgres(t)
 	alerts := startTopic(t)
 	slack := notifytest.StartSlack(t)
-	s := startSodalite(t, "SODALITE_SLACK_WEBHOOK_URL="+slack.URL, "SODALITE_SNS_TOPIC_ARN="+alerts.arn, "AWS_ENDPOINT_URL_SNS="+alerts.endpoint,
+	s := startSodalite(t, "SODALITE_SLACK_WEBHOOK_URL="+slack.WebhookURL(), "SODALITE_SNS_TOPIC_ARN="+alerts.arn, "AWS_ENDPOINT_URL_SNS="+alerts.endpoint,
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=eu-west-1")
 	database.exec(t, orders)
 	soda := newScanner(t, client, map[string]string{
