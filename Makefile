@@ -48,8 +48,12 @@ invoke: ## run one function with one event: make invoke FN=ingest EVENT=events/l
 	go run ./test/lambdahost/invoke $(FN) $(EVENT)
 
 .PHONY: deploy
-deploy: ## build and deploy to AWS with SAM, guided the first time
-	SAM_CLI_TELEMETRY=0 sam build && sam deploy $$( [ -f .aws-sam/deployed ] || echo --guided )
+deploy: sam-build ## build and deploy to AWS with SAM; guided, with the last answers as defaults
+	sam deploy --guided
+
+.PHONY: sam-build
+sam-build: ## build the functions for AWS: static arm64 binaries under .aws-sam/build
+	GOFLAGS='-tags=lambda.norpc -ldflags=-s -trimpath' SAM_CLI_TELEMETRY=0 sam build
 
 .PHONY: clean
 clean: ## remove what was built

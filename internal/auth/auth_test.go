@@ -168,6 +168,7 @@ func TestLogin(t *testing.T) {
 		{"not UTF-8", "\xff\xfe", "\xff", auth.ErrUnauthorized},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			s.now = s.now.Add(time.Hour) // failures of the rows before are forgiven
 			token, err := s.Login(t.Context(), tt.id, tt.secret, "192.0.2.1")
 			if !errors.Is(err, tt.want) || (token == "") != (tt.want != nil) {
 				t.Errorf("Login = %q, %v, want %v", token, err, tt.want)

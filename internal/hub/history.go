@@ -149,6 +149,7 @@ func (h *Hub) DatasetScans(ctx context.Context, datasetID string, limit int) ([]
 	var heads []ScanHead
 	_, err = h.walkTimeline(ctx, span{}.timelineRange(datasetID, true), func(item table.Item) (bool, error) {
 		head, err := scanHead(item)
+		head.Datasets, head.DatasetCount = []string{d.QualifiedName()}, 1
 		heads = append(heads, head)
 		return len(heads) < limit, err
 	})

@@ -111,7 +111,8 @@ func start(t *testing.T, cmd *exec.Cmd) *logged {
 			t.Errorf("%s did not stop within 10 s", out.name)
 		}
 		if t.Failed() {
-			t.Logf("%s said:\n%s", out.name, out)
+			said := out.String()
+			t.Logf("%s said:\n%s", out.name, said[max(0, len(said)-8000):])
 		}
 	})
 	return out
@@ -137,7 +138,10 @@ type sodalite struct {
 	out         *logged
 }
 
-func startSodalite(t *testing.T, env ...string) *sodalite {
+func startSodalite(t *testing.T, env ...string) *sodalite { return startWith(t, nil, env...) }
+
+// startWith starts the server with more flags.
+func startWith(t *testing.T, flags []string, env ...string) *sodalite {
 	t.Helper()
 	path, err := program()
 	if err != nil {
@@ -145,7 +149,7 @@ func startSodalite(t *testing.T, env ...string) *sodalite {
 	}
 	s := &sodalite{t: t, data: t.TempDir(), port: freePort(t)}
 	s.url = "http://127.0.0.1:" + strconv.Itoa(s.port)
-	cmd := exec.Command(path, "serve", "--listen", "127.0.0.1:"+strconv.Itoa(s.port), "--data", s.data)
+	cmd := exec.Command(path, append([]string{"serve", "--listen", "127.0.0.1:" + strconv.Itoa(s.port), "--data", s.data}, flags...)...)
 	cmd.Env = append(os.Environ(), env...)
 	s.out = start(t, cmd)
 	waitFor(t, "server ready", 10*time.Second, func() bool {
