@@ -21,7 +21,7 @@ type scanRow struct {
 	Errors         int            `json:"errors"`
 	Failures       int            `json:"failures"`
 	Warnings       int            `json:"warnings"`
-	Checks         []scanCheck    `json:"checks,omitempty"`
+	Checks         []scanCheck    `json:"checks,omitzero"` // of one scan, not in lists
 	// Ours: the first datasets, and why the scan did not run cleanly.
 	Datasets []string `json:"datasets,omitempty"`
 	Why      string   `json:"why,omitempty"`

@@ -46,7 +46,7 @@ func icon(name string) template.HTML {
 }
 
 func badge(class, iconName, word string) template.HTML {
-	return template.HTML(`<span class="badge ` + class + `">`) + icon(iconName) + template.HTML(escape(word)+"</span>")
+	return template.HTML(`<span class="badge `+class+`">`) + icon(iconName) + template.HTML(escape(word)+"</span>")
 }
 
 type look struct{ class, icon, word string }
