@@ -69,7 +69,13 @@ func (p *program) command() *cobra.Command {
 
 Settings come from the environment (SODALITE_…, see docs/settings.md); flags come before them.
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings.`,
-		SilenceErrors: true, SilenceUsage: true, Version: version(),
+		SilenceErrors: true, SilenceUsage: true, Version: version(), RunE: help,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unknown command %q, see sodalite --help", args[0])}
+			}
+			return nil
+		},
 	}
 	root.SetOut(p.out)
 	root.SetErr(p.errs)

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// run runs the command line on a data directory and gives what it printed.
+func run(t *testing.T, data, input string, args ...string) (out, errs string, err error) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	p := &program{
+		get: func(name string) (string, bool) {
+			if name == "SODALITE_DATA" {
+				return data, true
+			}
+			return "", false
+		},
+		environ: []string{"SODALITE_DATTA=typing error"}, out: &stdout, errs: &stderr, in: strings.NewReader(input),
+	}
+	c := p.command()
+	c.SetArgs(args)
+	err = c.ExecuteContext(t.Context())
+	return stdout.String(), stderr.String(), err
+}
+
+func TestKeys(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "new", "data")
+	out, errs, err := run(t, data, "", "keys", "create", "--name", "airflow", "--json")
+	var key struct{ ID, Name, Secret string }
+	if err != nil || json.Unmarshal([]byte(out), &key) != nil || key.ID == "" || key.Secret == "" || key.Name != "airflow" {
+		t.Fatalf("%q, %v", out, err)
+	}
+	if !strings.Contains(errs, "SODALITE_DATTA") {
+		t.Errorf("a mistyped setting is not told: %q", errs)
+	}
+	if info, err := os.Stat(data); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("data directory %v, %v", info.Mode(), err)
+	}
+	out, _, err = run(t, data, "", "keys", "list")
+	if err != nil || !strings.Contains(out, key.ID) || strings.Contains(out, key.Secret) {
+		t.Errorf("list: %q, %v", out, err)
+	}
+	if _, _, err = run(t, data, "", "keys", "revoke", key.ID); err != nil {
+		t.Error(err)
+	}
+	if out, _, err = run(t, data, "", "keys", "list", "--json"); err != nil || strings.TrimSpace(out) != "[]" {
+		t.Errorf("list after revoke: %q, %v", out, err)
+	}
+	if out, _, err = run(t, data, "", "keys", "create", "--name", "people"); err != nil || !strings.Contains(out, "soda_cloud:\n  scheme: ") {
+		t.Errorf("create: %q, %v", out, err)
+	}
+}
+
+func TestUsersAndReplay(t *testing.T) {
+	data := t.TempDir()
+	if out, _, err := run(t, data, "", "users", "add", "Ada"); err != nil || !strings.Contains(out, "/sign-in/link?token=") {
+		t.Errorf("%q, %v", out, err)
+	}
+	if _, _, err := run(t, data, "a long password\n", "users", "add", "ben", "--password-stdin"); err != nil {
+		t.Error(err)
+	}
+	out, _, err := run(t, data, "", "users", "list")
+	if err != nil || !strings.Contains(out, "ada") || !strings.Contains(out, "password") || strings.Contains(out, "a long password") {
+		t.Errorf("%q, %v", out, err)
+	}
+	if out, _, err := run(t, data, "", "replay"); err != nil || !strings.HasPrefix(out, "0 scans") {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	data := t.TempDir()
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"unknown command":         {[]string{"sing"}, 2, "unknown command"},
+		"unknown flag":            {[]string{"keys", "--sing"}, 2, "unknown flag"},
+		"no name":                 {[]string{"keys", "create"}, 2, "--name"},
+		"no id":                   {[]string{"keys", "revoke"}, 2, "id"},
+		"unknown key":             {[]string{"keys", "revoke", "key_none"}, 1, "not found"},
+		"an argument too many":    {[]string{"serve", "now"}, 2, "no arguments"},
+		"odd address":             {[]string{"serve", "--listen", "nowhere"}, 2, "SODALITE_LISTEN"},
+		"serve on a table":        {[]string{"serve", "--table", "sodalite"}, 2, "SODALITE_TABLE"},
+		"attributes without file": {[]string{"attributes", "apply"}, 2, "-f FILE"},
+		"no such file":            {[]string{"attributes", "apply", "-f", filepath.Join(data, "none.yml")}, 2, "none.yml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := run(t, data, "", c.args...)
+			if err == nil || exitCode(err) != c.code || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v: %v, exit code %d; want %q, %d", c.args, err, exitCode(err), c.want, c.code)
+			}
+		})
+	}
+}
+
+func TestAttributes(t *testing.T) {
+	data := t.TempDir()
+	const good = "attributes:\n  - name: team\n    type: singleSelect\n    allowedValues: [finance, sales]\n  - name: critical\n    type: checkbox\n"
+	if out, _, err := run(t, data, good, "attributes", "apply", "-f", "-"); err != nil || out != "Applied: 2 attributes.\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if out, _, err := run(t, data, "", "attributes", "list"); err != nil || !strings.Contains(out, "finance sales") {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+func TestMistakesInAttributesFilesHaveALine(t *testing.T) {
+	files, err := filepath.Glob("testdata/attributes/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no files of mistakes")
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, _, _ := strings.Cut(string(data), "\n")
+			want := strings.TrimPrefix(first, "# want: ")
+			_, err = parseAttributes(filepath.Base(file), data)
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		})
+	}
+}
+
+func FuzzParseAttributes(f *testing.F) {
+	f.Add("attributes:\n  - {name: a, type: text}")
+	f.Fuzz(func(t *testing.T, text string) {
+		_, _ = parseAttributes("fuzz.yml", []byte(text))
+	})
+}
+
+func TestSnippet(t *testing.T) {
+	for address, want := range map[string]string{
+		"http://127.0.0.1:8088":       "scheme: http\n  host: 127.0.0.1\n  port: 8088\n",
+		"https://dq.example.com":      "scheme: https\n  host: dq.example.com\n  api",
+		"https://dq.example.com/prod": "host: dq.example.com/prod\n",
+		"":                            "host: YOUR-HOST\n",
+	} {
+		if got := snippet(address, "id", "secret"); !strings.Contains(got, want) || !strings.HasPrefix(got, "soda_cloud:\n") {
+			t.Errorf("%q gives\n%s", address, got)
+		}
+	}
+}
