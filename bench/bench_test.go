@@ -119,7 +119,7 @@ func fill(ctx context.Context, h *hub.Hub, group int) error {
 	}
 	begin := time.Now().Add(-scansEach * 6 * time.Hour)
 	for n := range scansEach {
-		s := madeScan(fmt.Sprintf("bench%04d%06d", group, n), fmt.Sprintf("nightly_%03d", group), begin.Add(time.Duration(n)*6*time.Hour), names, checksEach, r)
+		s := madeScan(dq.OpaqueID(16, "bench", fmt.Sprint(group), fmt.Sprint(n)), fmt.Sprintf("nightly_%03d", group), begin.Add(time.Duration(n)*6*time.Hour), names, checksEach, r)
 		if _, err := h.Accept(ctx, s); err != nil {
 			return err
 		}

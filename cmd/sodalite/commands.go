@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sodalite-dq/sodalite/internal/auth"
+	"github.com/sodalite-dq/sodalite/internal/config"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
 )
@@ -236,7 +237,7 @@ func (p *program) printLink(ctx context.Context, s *wiring.System, name string) 
 	}
 	address := s.Config.PublicURL
 	if address == "" {
-		address = "http://" + s.Config.Listen
+		fmt.Fprintf(p.errs, "Put the address of your pages before this path, or set %s.\n", config.PublicURL)
 	}
 	fmt.Fprintf(p.out, "%s/sign-in/link?token=%s\n", address, token)
 	return nil

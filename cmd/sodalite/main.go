@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -125,7 +126,29 @@ func (p *program) open(ctx context.Context) (s *wiring.System, close func() erro
 	if err != nil {
 		return nil, nil, err
 	}
+	if c.PublicURL == "" {
+		c.PublicURL = lastAddress(c.Data)
+	}
 	return wiring.NewSystem(c, t, "", log, version()), t.Close, nil
+}
+
+// addressFile, beside the database, holds the address of the server that last ran on it, for commands that print links.
+const addressFile = "address"
+
+func keepAddress(dir, address string) error {
+	if err := os.WriteFile(filepath.Join(dir, addressFile), []byte(address+"\n"), 0o600); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return nil
+}
+
+// lastAddress is what keepAddress kept, "" if no server ran yet.
+func lastAddress(dir string) string {
+	text, err := os.ReadFile(filepath.Join(dir, addressFile))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
 }
 
 func (p *program) openEmbedded(c *config.Config) (*sqlite.Table, error) {

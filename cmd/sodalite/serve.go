@@ -72,6 +72,9 @@ func (p *program) serve(ctx context.Context, withDemo bool) error {
 		return err
 	}
 	defer store.Close()
+	if err := keepAddress(c.Data, c.PublicURL); err != nil {
+		return err
+	}
 	signing, err := c.SigningSecret.Resolve(ctx, wiring.SecretFetcher(wiring.LoadAWS))
 	if err != nil {
 		return err

@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/PuerkitoBio/goquery"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -276,4 +279,44 @@ func TestHistoryAttributesAndSamples(t *testing.T) {
 	if !strings.Contains(soda.output, "Every order has a status") || id == "" {
 		t.Errorf("output:\n%s", soda.output)
 	}
+
+	// The client uploaded the row without a status; people reach it from the check.
+	get := s.signedIn()
+	var check string
+	get("/checks?q=Every+order").Find("a[href^='/checks/']").Each(func(_ int, a *goquery.Selection) { check, _ = a.Attr("href") })
+	sample, found := get(check).Find("a[href^='/samples/']").Attr("href")
+	if !found {
+		t.Fatalf("no link to a sample on %s", check)
+	}
+	var cells []string
+	get(sample).Find("table td").Each(func(_ int, cell *goquery.Selection) { cells = append(cells, strings.TrimSpace(cell.Text())) })
+	if fmt.Sprint(cells) != "[2 null]" {
+		t.Errorf("the sample shows %q", cells)
+	}
+}
+
+// signedIn gives pages as the person sees them who follows a sign-in link.
+func (s *sodalite) signedIn() func(path string) *goquery.Document {
+	s.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar}
+	get := func(url string) *goquery.Document {
+		s.t.Helper()
+		resp, err := client.Get(url)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		page, err := goquery.NewDocumentFromReader(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			s.t.Fatalf("GET %s: %s, %v", url, resp.Status, err)
+		}
+		return page
+	}
+	link := string(s.run("users", "link", "admin"))
+	get(strings.TrimSpace(link[strings.Index(link, "http"):]))
+	return func(path string) *goquery.Document { return get(s.url + path) }
 }
