@@ -43,7 +43,7 @@ func serve(b *testing.B, store *sqlite.Table, env map[string]string) *server {
 	b.Cleanup(front.Close)
 	settings.PublicURL = front.URL
 	log := slog.New(slog.DiscardHandler)
-	s := &server{System: wiring.NewSystem(settings, store, "", log, "bench"), url: front.URL}
+	s := &server{System: wiring.NewSystem(settings, store, wiring.LoadAWS, log, "bench"), url: front.URL}
 	s.MountScanners(mux, settings.MaxBody)
 	pages.Mount(mux, s.System)
 	return s

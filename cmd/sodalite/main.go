@@ -120,7 +120,7 @@ func (p *program) open(ctx context.Context) (s *wiring.System, close func() erro
 		if err != nil {
 			return nil, nil, err
 		}
-		return wiring.NewSystem(c, t, "", log, version()), func() error { return nil }, nil
+		return wiring.NewSystem(c, t, wiring.LoadAWS, log, version()), func() error { return nil }, nil
 	}
 	t, err := p.openEmbedded(c)
 	if err != nil {
@@ -129,7 +129,7 @@ func (p *program) open(ctx context.Context) (s *wiring.System, close func() erro
 	if c.PublicURL == "" {
 		c.PublicURL = lastAddress(c.Data)
 	}
-	return wiring.NewSystem(c, t, "", log, version()), t.Close, nil
+	return wiring.NewSystem(c, t, wiring.LoadAWS, log, version()), t.Close, nil
 }
 
 // addressFile, beside the database, holds the address of the server that last ran on it, for commands that print links.

@@ -75,11 +75,7 @@ func (p *program) serve(ctx context.Context, withDemo bool) error {
 	if err := keepAddress(c.Data, c.PublicURL); err != nil {
 		return err
 	}
-	signing, err := c.SigningSecret.Resolve(ctx, wiring.SecretFetcher(wiring.LoadAWS))
-	if err != nil {
-		return err
-	}
-	s := wiring.NewSystem(c, store, signing, p.log(c), version())
+	s := wiring.NewSystem(c, store, wiring.LoadAWS, p.log(c), version())
 	key, secret, err := p.greet(ctx, s)
 	if err != nil {
 		return err

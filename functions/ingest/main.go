@@ -13,12 +13,7 @@ import (
 )
 
 func main() {
-	ctx := context.Background()
-	secret, err := wiring.SigningSecret(ctx)
-	if err != nil {
-		log.Fatalln("signing secret:", err)
-	}
-	s, err := wiring.Function(ctx, secret)
+	s, err := wiring.Function(context.Background())
 	if err != nil {
 		log.Fatalln(err)
 	}

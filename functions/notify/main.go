@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	s, err := wiring.Function(context.Background(), "")
+	s, err := wiring.Function(context.Background())
 	if err != nil {
 		log.Fatalln(err)
 	}

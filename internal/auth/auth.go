@@ -13,6 +13,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -53,9 +54,9 @@ type Config struct {
 	Table table.Table
 	// Now is the clock; nil for the wall clock.
 	Now func() time.Time
-	// SigningSecret signs tokens; "" for a random one that is made at first need and kept in the table. Processes that
-	// share tokens must share it.
-	SigningSecret string
+	// SigningSecret reads what signs tokens, at the first need and again after an error. Nil for a random secret that is
+	// made at first need and kept in the table. Processes that share tokens must share it.
+	SigningSecret func(context.Context) (string, error)
 	// Secure says that people come by https: cookies are then never sent in clear.
 	Secure bool
 	// Log gets what Session cannot return; nil for the default logger.
@@ -102,16 +103,21 @@ func New(c Config) *Auth {
 		userTries: newTries(userLimit),
 		hashing:   make(chan struct{}, maxHashing),
 	}
-	if c.SigningSecret != "" {
-		a.signing.key = deriveKey([]byte(c.SigningSecret))
+	a.signing.read = a.storedSecret
+	if c.SigningSecret != nil {
+		a.signing.read = func(ctx context.Context) ([]byte, error) {
+			secret, err := c.SigningSecret(ctx)
+			return []byte(secret), err
+		}
 	}
 	return a
 }
 
-// signingKey is derived from the configured secret, or from the stored one when that is first read.
+// signingKey is derived from the configured secret or the stored one when it is first needed.
 type signingKey struct {
 	sync.Mutex
-	key []byte
+	read func(context.Context) ([]byte, error)
+	key  []byte
 }
 
 const (

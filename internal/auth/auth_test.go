@@ -229,7 +229,9 @@ func TestTokensOfOthers(t *testing.T) {
 		p[i] = to
 		return strings.Join(p, ".")
 	}
-	configured := s.another(func(c *auth.Config) { c.SigningSecret = "another secret, which has 32 characters" })
+	configured := s.another(func(c *auth.Config) {
+		c.SigningSecret = func(context.Context) (string, error) { return "another secret, which has 32 characters", nil }
+	})
 	foreign, err := configured.Login(t.Context(), key.ID, secret, "")
 	if err != nil {
 		t.Fatal(err)
@@ -402,6 +404,33 @@ func TestSigningSecretIsMadeOnce(t *testing.T) {
 		if err := processes[(i+1)%len(tokens)].Authorize(t.Context(), token); err != nil {
 			t.Errorf("token of process %d at the next one = %v", i, err)
 		}
+	}
+}
+
+// TestSigningSecretIsReadAgainAfterAnError: a secret that could not be read fails that request, not the process.
+func TestSigningSecretIsReadAgainAfterAnError(t *testing.T) {
+	s := mustStart(t)
+	key, secret := s.mustKey("scanner")
+	reads := 0
+	configured := s.another(func(c *auth.Config) {
+		c.SigningSecret = func(context.Context) (string, error) {
+			if reads++; reads == 1 {
+				return "", errors.New("access denied")
+			}
+			return "a secret of the operator's own", nil
+		}
+	})
+	if _, err := configured.Login(t.Context(), key.ID, secret, ""); err == nil || errors.Is(err, auth.ErrUnauthorized) {
+		t.Errorf("without the secret: %v", err)
+	}
+	for range 2 {
+		token, err := configured.Login(t.Context(), key.ID, secret, "")
+		if err != nil || configured.Authorize(t.Context(), token) != nil {
+			t.Errorf("with the secret: %v", err)
+		}
+	}
+	if reads != 2 {
+		t.Errorf("the secret was read %d times, want 2", reads)
 	}
 }
 

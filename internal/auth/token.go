@@ -116,14 +116,14 @@ func deriveKey(secret []byte) []byte {
 	return key
 }
 
-// signingKey gives the key that signs tokens. Without a configured secret, the first process to need one stores it.
+// signingKey gives the key that signs tokens.
 func (a *Auth) signingKey(ctx context.Context) ([]byte, error) {
 	a.signing.Lock()
 	defer a.signing.Unlock()
 	if a.signing.key != nil {
 		return a.signing.key, nil
 	}
-	secret, err := a.storedSecret(ctx)
+	secret, err := a.signing.read(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("signing secret: %w", err)
 	}
@@ -131,6 +131,7 @@ func (a *Auth) signingKey(ctx context.Context) ([]byte, error) {
 	return a.signing.key, nil
 }
 
+// storedSecret is the one in the table; the first process to need it makes it.
 func (a *Auth) storedSecret(ctx context.Context) ([]byte, error) {
 	item, err := a.table.Get(ctx, signingItem)
 	if !errors.Is(err, table.ErrNotFound) {

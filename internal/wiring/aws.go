@@ -2,7 +2,6 @@ package wiring
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -54,28 +53,16 @@ func SecretFetcher(cloud Cloud) func(ctx context.Context, arn string) (string, e
 }
 
 // Function is the system of a Lambda function, by its environment: JSON logs, the table that SODALITE_TABLE names. It makes
-// no call. signingSecret may be empty for functions that make and check no tokens.
-func Function(ctx context.Context, signingSecret config.Secret) (*System, error) {
+// no call.
+func Function(ctx context.Context) (*System, error) {
 	c, err := config.Load(os.LookupEnv)
 	if err != nil {
 		return nil, err
-	}
-	if c.Table == "" {
-		return nil, errors.New(config.Table + " is not set: name the DynamoDB table")
 	}
 	t, err := DynamoTable(ctx, c.Table, LoadAWS)
 	if err != nil {
 		return nil, err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel}))
-	return NewSystem(c, t, signingSecret, log, os.Getenv("AWS_LAMBDA_FUNCTION_VERSION")), nil
-}
-
-// SigningSecret fetches the secret that signs scanners' tokens, "" if the settings name none.
-func SigningSecret(ctx context.Context) (config.Secret, error) {
-	c, err := config.Load(os.LookupEnv)
-	if err != nil {
-		return "", err
-	}
-	return c.SigningSecret.Resolve(ctx, SecretFetcher(LoadAWS))
+	return NewSystem(c, t, LoadAWS, log, os.Getenv("AWS_LAMBDA_FUNCTION_VERSION")), nil
 }

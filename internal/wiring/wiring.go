@@ -4,6 +4,7 @@
 package wiring
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -25,12 +26,19 @@ type System struct {
 	Version string
 }
 
-// NewSystem puts a system together on a table. signingSecret may be empty: then one is kept in the table.
-func NewSystem(c *config.Config, t table.Table, signingSecret config.Secret, log *slog.Logger, version string) *System {
+// NewSystem puts a system together on a table. It makes no call; the cloud is asked when a secret is first needed.
+func NewSystem(c *config.Config, t table.Table, cloud Cloud, log *slog.Logger, version string) *System {
+	guard := auth.Config{Table: t, Secure: c.Secure(), Log: log}
+	if c.SigningSecret.IsSet() {
+		guard.SigningSecret = func(ctx context.Context) (string, error) {
+			secret, err := c.SigningSecret.Resolve(ctx, SecretFetcher(cloud))
+			return secret.Reveal(), err
+		}
+	}
 	return &System{
 		Config: c, Table: t, Log: log, Version: version,
 		Hub:  hub.New(t, time.Now, hub.Retention{Results: c.Retention, Samples: c.SampleRetention}),
-		Auth: auth.New(auth.Config{Table: t, SigningSecret: signingSecret.Reveal(), Secure: c.Secure(), Log: log}),
+		Auth: auth.New(guard),
 	}
 }
 
