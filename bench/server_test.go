@@ -56,7 +56,7 @@ func (s *server) follow(b *testing.B, store *sqlite.Table) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	notifier := messages.Notifier(s.Config, s.Hub, store, wiring.LoadAWS, true, s.Log)
+	notifier := messages.Notifier(s.System, wiring.LoadAWS, true)
 	runner := &stream.Runner{Changes: store, Mappings: mappings, Log: s.Log,
 		Handlers: map[string]stream.Handler{"digest": stream.EachScan(s.Hub.Digest, s.Log), "notify": stream.EachScan(notifier.Notify, s.Log)}}
 	ctx, stop := context.WithCancel(context.Background())

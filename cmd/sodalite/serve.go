@@ -141,7 +141,7 @@ func (p *program) runner(s *wiring.System, store *sqlite.Table, silent bool) (*s
 	if err != nil {
 		return nil, err
 	}
-	notifier := messages.Notifier(s.Config, s.Hub, store, wiring.LoadAWS, true, s.Log)
+	notifier := messages.Notifier(s, wiring.LoadAWS, true)
 	send := notifier.Notify
 	if silent {
 		send = func(context.Context, string) error { return nil }

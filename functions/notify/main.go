@@ -17,6 +17,6 @@ func main() {
 	if err != nil {
 		log.Fatalln(err)
 	}
-	notifier := messages.Notifier(s.Config, s.Hub, s.Table, wiring.LoadAWS, false, s.Log)
+	notifier := messages.Notifier(s, wiring.LoadAWS, false)
 	lambda.Start(stream.EachScan(notifier.Notify, s.Log))
 }

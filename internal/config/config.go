@@ -31,6 +31,8 @@ type Config struct {
 	// MaxBody is the largest request body, in bytes.
 	MaxBody  int64
 	LogLevel slog.Level
+	// MetricsNamespace is where CloudWatch puts our metrics; "" for no metrics.
+	MetricsNamespace string
 
 	// SNSTopicARN is the topic for failed checks; "" for none.
 	SNSTopicARN string
@@ -56,6 +58,7 @@ const (
 	SampleRetention    = "SODALITE_SAMPLE_RETENTION"
 	MaxBody            = "SODALITE_MAX_BODY"
 	LogLevel           = "SODALITE_LOG_LEVEL"
+	MetricsNamespace   = "SODALITE_METRICS_NAMESPACE"
 	SNSTopicARN        = "SODALITE_SNS_TOPIC_ARN"
 	SlackWebhookURL    = "SODALITE_SLACK_WEBHOOK_URL"
 	SlackWebhookURLARN = "SODALITE_SLACK_WEBHOOK_URL_ARN"
@@ -69,7 +72,7 @@ const (
 
 // Names lists every setting.
 var Names = []string{
-	Listen, Data, Table, PublicURL, Organisation, Samples, Attributes, Retention, SampleRetention, MaxBody, LogLevel, SNSTopicARN,
+	Listen, Data, Table, PublicURL, Organisation, Samples, Attributes, Retention, SampleRetention, MaxBody, LogLevel, MetricsNamespace, SNSTopicARN,
 	SlackWebhookURL, SlackWebhookURLARN, WebhookURL, WebhookURLARN, WebhookSecret, WebhookSecretARN, SigningSecret, SigningSecretARN,
 }
 
@@ -113,6 +116,7 @@ func Load(get Lookup) (*Config, error) {
 		SampleRetention:     r.retention(SampleRetention, defaultSampleRetention),
 		MaxBody:             r.size(MaxBody, inLambda),
 		LogLevel:            r.level(LogLevel),
+		MetricsNamespace:    r.checked(MetricsNamespace, checkNamespace),
 		SNSTopicARN:         r.checked(SNSTopicARN, checkTopic),
 		SlackWebhook:        r.secret(SlackWebhookURL, SlackWebhookURLARN, checkWebhookURL),
 		Webhook:             r.secret(WebhookURL, WebhookURLARN, checkWebhookURL),

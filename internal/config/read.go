@@ -112,6 +112,16 @@ func (r *reader) choice(name, byDefault string, choices ...string) string {
 	return v
 }
 
+// namespaceOf is what CloudWatch takes: "PutMetricData" in its API reference.
+var namespaceOf = regexp.MustCompile(`^[A-Za-z0-9._/#:-]{1,255}$`)
+
+func checkNamespace(v string) problem {
+	if !namespaceOf.MatchString(v) || strings.HasPrefix(v, "AWS/") {
+		return problem{"is " + quote(v), "use letters, digits and . _ / # : -, such as Sodalite/prod"}
+	}
+	return problem{}
+}
+
 // quote shows a value that is not secret.
 func quote(v string) string {
 	const most = 100

@@ -27,7 +27,10 @@ func (h *Hub) Digest(ctx context.Context, scanID string) error {
 	if err != nil {
 		return err
 	}
-	_, err = h.digest(ctx, &s)
+	fresh, err := h.digest(ctx, &s)
+	if err == nil && fresh > 0 && h.OnDigest != nil {
+		h.OnDigest(ctx, &s)
+	}
 	return err
 }
 

@@ -6,8 +6,10 @@
 package hub
 
 import (
+	"context"
 	"time"
 
+	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/table"
 )
 
@@ -17,6 +19,9 @@ type Hub struct {
 	now   func() time.Time
 	keep  Retention
 	cache *viewCache
+
+	// OnDigest, if set, hears of each scan that Digest folded in for the first time. It is set before use.
+	OnDigest func(ctx context.Context, s *dq.Scan)
 }
 
 // Retention is how long things are kept after their arrival.

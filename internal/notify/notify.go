@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/metrics"
 	"github.com/sodalite-dq/sodalite/internal/table"
 )
 
@@ -99,6 +100,8 @@ type Notifier struct {
 	Now func() time.Time
 	// Log gets one line for each delivery that ended; nil for the default logger.
 	Log *slog.Logger
+	// Metrics hears of messages that were sent or have to wait; nil for none.
+	Metrics *metrics.Recorder
 }
 
 // Notify brings the alert of a scan to every destination it is routed to. It may be called any number of times, also

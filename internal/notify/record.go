@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/sodalite-dq/sodalite/internal/metrics"
 	"github.com/sodalite-dq/sodalite/internal/table"
 )
 
@@ -68,10 +69,13 @@ func backoff(attempts int) time.Duration {
 func (n *Notifier) report(ctx context.Context, d Delivery) {
 	level, text := slog.LevelInfo, "message "+string(d.State)
 	switch d.State {
+	case Sent:
+		n.Metrics.Record(ctx, "metrics of notify", metrics.Count(metrics.NotificationsSent, 1))
 	case Failed:
-		level, text = slog.LevelError, "message failed for good"
+		level, text = slog.LevelError, "message failed for good" // counted by template.yaml
 	case Retry:
 		level, text = slog.LevelWarn, "message failed, will be tried again"
+		n.Metrics.Record(ctx, "metrics of notify", metrics.Count(metrics.NotificationsDeferred, 1))
 	}
 	n.log().Log(ctx, level, text, n.fields(d)...)
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/auth"
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/metrics"
 	"github.com/sodalite-dq/sodalite/internal/sodacloud/v3"
 )
 
@@ -59,6 +60,8 @@ type Config struct {
 	OnlyKnownAttributes bool
 	// PublicURL is the address of the pages, without a slash at the end; "" leaves links out of answers.
 	PublicURL string
+	// Metrics hears of accepted scans; nil for none.
+	Metrics *metrics.Recorder
 }
 
 type server struct{ Config }
@@ -139,7 +142,7 @@ func (s *server) failure(r *http.Request, err error, traceID string) *Failure {
 		f = &Failure{Status: http.StatusBadRequest, Code: "invalid_payload", Message: err.Error()}
 	default:
 		log.ErrorContext(r.Context(), "request failed", "error", err)
-		return &Failure{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "Nothing was stored. Trace id " + traceID + "."}
+		return &Failure{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "The storage did not answer. Send it again, nothing doubles. Trace id " + traceID + "."}
 	}
 	log.WarnContext(r.Context(), "request refused", "status", f.Status, "reason", f.Message, "cause", f.Cause)
 	return f
@@ -308,6 +311,9 @@ func (s *server) insert(r *http.Request, members map[string]json.RawMessage, tra
 	*traceID = accepted.ID
 	s.Log.InfoContext(r.Context(), "scan accepted", "scan", accepted.ID, "definition", scan.Definition, "state", scan.State,
 		"checks", len(scan.Results), "duplicate", accepted.Duplicate, "bytes", r.ContentLength)
+	if !accepted.Duplicate {
+		s.Metrics.Record(r.Context(), "metrics of ingest", metrics.Count(metrics.ScansAccepted, 1), metrics.Bytes(metrics.PayloadBytes, r.ContentLength))
+	}
 	out := inserted{ScanID: accepted.ID}
 	if s.PublicURL != "" {
 		out.CloudURL = s.PublicURL + "/scans/" + accepted.ID

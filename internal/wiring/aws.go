@@ -46,7 +46,7 @@ func SecretFetcher(cloud Cloud) func(ctx context.Context, arn string) (string, e
 		}
 		out, err := secretsmanager.NewFromConfig(settings).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &arn})
 		if err != nil {
-			return "", fmt.Errorf("read secret %s: %w", arn, err)
+			return "", fmt.Errorf("read secret %s: %w (check that it is in this region, has a value, and that the role may read and decrypt it)", arn, err)
 		}
 		return aws.ToString(out.SecretString), nil
 	}

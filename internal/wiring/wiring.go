@@ -7,11 +7,14 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/auth"
 	"github.com/sodalite-dq/sodalite/internal/config"
+	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/metrics"
 	"github.com/sodalite-dq/sodalite/internal/sodacloud"
 	"github.com/sodalite-dq/sodalite/internal/table"
 )
@@ -23,6 +26,7 @@ type System struct {
 	Hub     *hub.Hub
 	Auth    *auth.Auth
 	Log     *slog.Logger
+	Metrics *metrics.Recorder
 	Version string
 }
 
@@ -35,17 +39,27 @@ func NewSystem(c *config.Config, t table.Table, cloud Cloud, log *slog.Logger, v
 			return secret.Reveal(), err
 		}
 	}
-	return &System{
+	s := &System{
 		Config: c, Table: t, Log: log, Version: version,
-		Hub:  hub.New(t, time.Now, hub.Retention{Results: c.Retention, Samples: c.SampleRetention}),
-		Auth: auth.New(guard),
+		Metrics: metrics.New(os.Stdout, c.MetricsNamespace, time.Now),
+		Hub:     hub.New(t, time.Now, hub.Retention{Results: c.Retention, Samples: c.SampleRetention}),
+		Auth:    auth.New(guard),
 	}
+	s.Hub.OnDigest = s.recordDigest
+	return s
+}
+
+func (s *System) recordDigest(ctx context.Context, scan *dq.Scan) {
+	n := scan.Counts()
+	s.Metrics.Record(ctx, "metrics of digest", metrics.Count(metrics.ChecksPassed, n.Pass), metrics.Count(metrics.ChecksWarned, n.Warn),
+		metrics.Count(metrics.ChecksFailed, n.Fail), metrics.Count(metrics.ChecksNotEvaluated, n.NotEvaluated),
+		metrics.Milliseconds(metrics.DigestLag, time.Since(scan.Received)))
 }
 
 // MountScanners serves the scanners' protocol.
 func (s *System) MountScanners(mux *http.ServeMux, maxBody int64) {
 	sodacloud.Mount(mux, sodacloud.Config{
 		Hub: s.Hub, Auth: s.Auth, Log: s.Log, MaxBody: maxBody, Samples: s.Config.Samples,
-		OnlyKnownAttributes: s.Config.OnlyKnownAttributes, PublicURL: s.Config.PublicURL,
+		OnlyKnownAttributes: s.Config.OnlyKnownAttributes, PublicURL: s.Config.PublicURL, Metrics: s.Metrics,
 	})
 }

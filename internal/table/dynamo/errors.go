@@ -23,7 +23,27 @@ func failed(ctx context.Context, what string, err error) error {
 	if kind := meaning(err); kind != nil {
 		return fmt.Errorf("%s: %w: %w", what, kind, err)
 	}
+	if fix := fixOf(err); fix != "" {
+		return fmt.Errorf("%s: %w (%s)", what, err, fix)
+	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// fixOf tells an operator what to do about an error that trying again does not cure.
+func fixOf(err error) string {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return ""
+	}
+	switch strings.TrimSuffix(api.ErrorCode(), "Exception") {
+	case "ResourceNotFound":
+		return "there is no such table in this region: check SODALITE_TABLE and AWS_REGION"
+	case "AccessDenied", "AccessDeniedKMS":
+		return "allow this action on the table, its index and its key in the policy of this role; template.yaml has what is needed"
+	case "UnrecognizedClient", "InvalidSignature", "ExpiredToken", "MissingAuthenticationToken", "IncompleteSignature":
+		return "the credentials are not valid here: check the AWS profile, its session, and this machine's clock"
+	}
+	return ""
 }
 
 func meaning(err error) error {

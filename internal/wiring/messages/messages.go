@@ -5,30 +5,27 @@ package messages
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
 	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/sodalite-dq/sodalite/internal/config"
-	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/notify"
 	"github.com/sodalite-dq/sodalite/internal/notify/outbound"
 	"github.com/sodalite-dq/sodalite/internal/notify/slack"
 	"github.com/sodalite-dq/sodalite/internal/notify/sns"
 	"github.com/sodalite-dq/sodalite/internal/notify/webhook"
-	"github.com/sodalite-dq/sodalite/internal/table"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
 )
 
 // Notifier makes the notifier of the settings' destinations. Nothing is fetched before the first message: secrets and
 // clients are made when a destination is first used. loopback allows webhooks on this machine; off on Lambda.
-func Notifier(c *config.Config, h *hub.Hub, t table.Table, cloud wiring.Cloud, loopback bool, log *slog.Logger) *notify.Notifier {
-	destinations := destinations(c, cloud, outbound.Options{Loopback: loopback})
+func Notifier(s *wiring.System, cloud wiring.Cloud, loopback bool) *notify.Notifier {
+	destinations := destinations(s.Config, cloud, outbound.Options{Loopback: loopback})
 	return &notify.Notifier{
-		Alerts: h, Table: t, Router: notify.ToAll(destinations), Destinations: destinations, PublicURL: c.PublicURL,
-		Limits: notify.Limits{Retention: c.Retention}, Now: time.Now, Log: log,
+		Alerts: s.Hub, Table: s.Table, Router: notify.ToAll(destinations), Destinations: destinations, PublicURL: s.Config.PublicURL,
+		Limits: notify.Limits{Retention: s.Config.Retention}, Now: time.Now, Log: s.Log, Metrics: s.Metrics,
 	}
 }
 
