@@ -17,6 +17,6 @@ func main() {
 	if err != nil {
 		log.Fatalln(err)
 	}
-	notifier := messages.Notifier(s, wiring.LoadAWS, false)
+	notifier := messages.Notifier(s, wiring.LoadAWS, loopback)
 	lambda.Start(stream.EachScan(notifier.Notify, s.Log))
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -121,19 +120,7 @@ func (a *awsForm) wake(function string, keys ...table.Key) events.DynamoDBEventR
 // run runs a command on the table.
 func (a *awsForm) run(args ...string) string {
 	a.t.Helper()
-	path, err := program()
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	cmd := exec.Command(path, args...)
-	cmd.Env = append(os.Environ(), a.env...)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil {
-		a.t.Fatalf("sodalite %s: %v\n%s", strings.Join(args, " "), err, errs.String())
-	}
-	return string(out)
+	return string((&sodalite{t: a.t, env: a.env}).run(args...))
 }
 
 // TestTheAWSForm takes a scan through the compiled functions and the command line on a DynamoDB table.

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -129,13 +130,14 @@ func waitFor(t *testing.T, what string, limit time.Duration, ok func() bool) {
 	t.Fatalf("%s: not within %s", what, limit)
 }
 
-// sodalite is a running server.
+// sodalite is a running system and an API key for it.
 type sodalite struct {
 	t           *testing.T
-	url, data   string
-	port        int
+	url         string
 	key, secret string
-	out         *logged
+	out         *logged // what it printed, if this test started it
+	// flags and env bring the command line to the system's store.
+	flags, env []string
 }
 
 func startSodalite(t *testing.T, env ...string) *sodalite { return startWith(t, nil, env...) }
@@ -147,9 +149,9 @@ func startWith(t *testing.T, flags []string, env ...string) *sodalite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sodalite{t: t, data: t.TempDir(), port: freePort(t)}
-	s.url = "http://127.0.0.1:" + strconv.Itoa(s.port)
-	cmd := exec.Command(path, append([]string{"serve", "--listen", "127.0.0.1:" + strconv.Itoa(s.port), "--data", s.data}, flags...)...)
+	address := "127.0.0.1:" + strconv.Itoa(freePort(t))
+	s := &sodalite{t: t, url: "http://" + address, flags: []string{"--data", t.TempDir()}}
+	cmd := exec.Command(path, slices.Concat([]string{"serve", "--listen", address}, s.flags, flags)...)
 	cmd.Env = append(os.Environ(), env...)
 	s.out = start(t, cmd)
 	waitFor(t, "server ready", 10*time.Second, func() bool {
@@ -160,25 +162,29 @@ func startWith(t *testing.T, flags []string, env ...string) *sodalite {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	var key struct {
-		ID     string `json:"id"`
-		Secret string `json:"secret"`
-	}
-	if err := json.Unmarshal(s.run("keys", "create", "--name", "e2e", "--json"), &key); err != nil || key.ID == "" || key.Secret == "" {
-		t.Fatalf("keys create: %+v, %v", key, err)
-	}
-	s.key, s.secret = key.ID, key.Secret
+	s.newKey()
 	return s
 }
 
-// run runs a command on the server's data while it serves.
+// newKey makes the API key.
+func (s *sodalite) newKey() {
+	s.t.Helper()
+	var key struct{ ID, Secret string }
+	if err := json.Unmarshal(s.run("keys", "create", "--name", "e2e", "--json"), &key); err != nil || key.ID == "" || key.Secret == "" {
+		s.t.Fatalf("keys create: %+v, %v", key, err)
+	}
+	s.key, s.secret = key.ID, key.Secret
+}
+
+// run runs a command on the system's store, also while it serves.
 func (s *sodalite) run(args ...string) []byte {
 	s.t.Helper()
 	path, err := program()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cmd := exec.Command(path, append(args, "--data", s.data)...)
+	cmd := exec.Command(path, append(args, s.flags...)...)
+	cmd.Env = append(os.Environ(), s.env...)
 	var errors bytes.Buffer
 	cmd.Stderr = &errors
 	out, err := cmd.Output()
@@ -215,7 +221,8 @@ func (s *sodalite) get(path string, v any) {
 
 // snippet is the soda_cloud block that people paste into their configuration.
 func (s *sodalite) snippet() string {
-	return fmt.Sprintf("soda_cloud:\n  scheme: http\n  host: 127.0.0.1\n  port: %d\n  api_key_id: %s\n  api_key_secret: %s\n", s.port, s.key, s.secret)
+	host, port, _ := strings.Cut(strings.TrimPrefix(s.url, "http://"), ":")
+	return fmt.Sprintf("soda_cloud:\n  scheme: http\n  host: %s\n  port: %s\n  api_key_id: %s\n  api_key_secret: %s\n", host, port, s.key, s.secret)
 }
 
 // postgres is a throw-away cluster.

@@ -1,12 +1,10 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -14,10 +12,7 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/sodalite-dq/sodalite/internal/notify/notifytest"
 )
@@ -31,80 +26,20 @@ func configuration(port int) string {
 	return fmt.Sprintf("data_source shop:\n  type: postgres\n  host: 127.0.0.1\n  port: %d\n  username: postgres\n  password: secret\n  database: postgres\n  schema: public\n", port)
 }
 
-// topic is an SNS topic on MiniStack with a queue that hears it.
-type topic struct {
-	arn, endpoint string
-	queue         string
-	sqs           *sqs.Client
-}
-
-func startTopic(t *testing.T) *topic {
-	t.Helper()
-	port := freePort(t)
-	cmd := exec.Command(real(t, "SODALITE_MINISTACK"))
-	cmd.Dir = t.TempDir()
-	p := &topic{endpoint: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	cmd.Env = append(os.Environ(), "BIND_HOST=127.0.0.1", "IOT_MTLS_ENABLED=0", fmt.Sprintf("GATEWAY_PORT=%d", port), "AWS_ENDPOINT_URL="+p.endpoint)
-	start(t, cmd)
-	config := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), BaseEndpoint: &p.endpoint}
-	topics := sns.NewFromConfig(config)
-	p.sqs = sqs.NewFromConfig(config)
-	waitFor(t, "SNS topic", 30*time.Second, func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-		out, err := topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("alerts")})
-		if err == nil {
-			p.arn = *out.TopicArn
-		}
-		return err == nil
-	})
-	queue, err := p.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("heard")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.queue = *queue.QueueUrl
-	attributes, err := p.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &p.queue, AttributeNames: []sqstypes.QueueAttributeName{"QueueArn"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = topics.Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: &p.arn, Protocol: aws.String("sqs"), Endpoint: aws.String(attributes.Attributes["QueueArn"]),
-		Attributes: map[string]string{"RawMessageDelivery": "true"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// heard takes the messages that arrived by now off the queue.
-func (p *topic) heard(t *testing.T) []string {
-	t.Helper()
-	var bodies []string
-	for {
-		out, err := p.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &p.queue, MaxNumberOfMessages: 10})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(out.Messages) == 0 {
-			return bodies
-		}
-		for _, m := range out.Messages {
-			bodies = append(bodies, *m.Body)
-			if _, err := p.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &p.queue, ReceiptHandle: m.ReceiptHandle}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-}
-
 // TestARealScanIsShownAndAlertedOnce is the main job: a real client scans a real PostgreSQL. A failing check makes exactly
 // one Slack and one SNS message; a scan that cannot connect makes none, keeps the outcomes, and shows as a warning, until
 // the next good scan.
 func TestARealScanIsShownAndAlertedOnce(t *testing.T) {
 	client := real(t, "SODALITE_SODA_POSTGRES")
 	database := startPostgres(t)
-	alerts := startTopic(t)
+	cloud := startMiniStack(t, func(endpoint string) string { return endpoint })
+	topic, err := sns.NewFromConfig(cloud.config).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("alerts")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts := cloud.listen(t, *topic.TopicArn)
 	slack := notifytest.StartSlack(t)
-	s := startSodalite(t, "SODALITE_SLACK_WEBHOOK_URL="+slack.WebhookURL(), "SODALITE_SNS_TOPIC_ARN="+alerts.arn, "AWS_ENDPOINT_URL_SNS="+alerts.endpoint,
+	s := startSodalite(t, "SODALITE_SLACK_WEBHOOK_URL="+slack.WebhookURL(), "SODALITE_SNS_TOPIC_ARN="+*topic.TopicArn, "AWS_ENDPOINT_URL_SNS="+cloud.endpoint,
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=eu-west-1")
 	database.exec(t, orders)
 	soda := newScanner(t, client, map[string]string{

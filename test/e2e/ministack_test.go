@@ -1,0 +1,274 @@
+package e2e
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/sodalite-dq/sodalite/internal/notify/notifytest"
+)
+
+// miniStack is a running emulator of AWS.
+type miniStack struct {
+	endpoint string
+	config   aws.Config
+}
+
+// startMiniStack starts the emulator. Its functions reach it at the address that seen makes of its own.
+func startMiniStack(t *testing.T, seen func(endpoint string) string) *miniStack {
+	t.Helper()
+	port := freePort(t)
+	m := &miniStack{endpoint: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	cmd := exec.Command(real(t, "SODALITE_MINISTACK"))
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "BIND_HOST=127.0.0.1", "IOT_MTLS_ENABLED=0", fmt.Sprintf("GATEWAY_PORT=%d", port), "AWS_ENDPOINT_URL="+seen(m.endpoint))
+	start(t, cmd)
+	m.config = aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), BaseEndpoint: &m.endpoint}
+	waitFor(t, "MiniStack", 30*time.Second, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		_, err := sns.NewFromConfig(m.config).ListTopics(ctx, &sns.ListTopicsInput{})
+		return err == nil
+	})
+	return m
+}
+
+// listener is a queue that hears an SNS topic.
+type listener struct {
+	queue string
+	sqs   *sqs.Client
+}
+
+func (m *miniStack) listen(t *testing.T, topic string) *listener {
+	t.Helper()
+	l := &listener{sqs: sqs.NewFromConfig(m.config)}
+	queue, err := l.sqs.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("heard")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.queue = *queue.QueueUrl
+	attributes, err := l.sqs.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &l.queue, AttributeNames: []sqstypes.QueueAttributeName{"QueueArn"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = sns.NewFromConfig(m.config).Subscribe(t.Context(), &sns.SubscribeInput{TopicArn: &topic, Protocol: aws.String("sqs"),
+		Endpoint: aws.String(attributes.Attributes["QueueArn"]), Attributes: map[string]string{"RawMessageDelivery": "true"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// heard takes the messages that arrived by now off the queue.
+func (l *listener) heard(t *testing.T) []string {
+	t.Helper()
+	var bodies []string
+	for {
+		out, err := l.sqs.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &l.queue, MaxNumberOfMessages: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(out.Messages) == 0 {
+			return bodies
+		}
+		for _, m := range out.Messages {
+			bodies = append(bodies, *m.Body)
+			if _, err := l.sqs.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &l.queue, ReceiptHandle: m.ReceiptHandle}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// functionZips builds the functions as AWS takes them, but for this machine's processor and with webhooks on loopback allowed.
+func functionZips(t *testing.T, names ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range names {
+		bootstrap := filepath.Join(dir, "bootstrap")
+		build := exec.Command("go", "build", "-tags", "lambda.norpc,loopback", "-ldflags=-s", "-trimpath", "-o", bootstrap, "../../functions/"+name)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", name, err, out)
+		}
+		var packed bytes.Buffer
+		archive := zip.NewWriter(&packed)
+		header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}
+		header.SetMode(0o755)
+		w, err := archive.CreateHeader(header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		binary, err := os.ReadFile(bootstrap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(binary); err != nil {
+			t.Fatal(err)
+		}
+		if err := archive.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".zip"), packed.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// stack is the deployed template.
+type stack struct {
+	*miniStack
+	Outputs       map[string]string
+	Template      map[string]any
+	SigningSecret string
+	slackSecret   string
+	calls         *recorder
+}
+
+func deployStack(t *testing.T, slackURL string, parameters ...string) *stack {
+	t.Helper()
+	sam := real(t, "SODALITE_SAM")
+	s := &stack{}
+	s.miniStack = startMiniStack(t, func(endpoint string) string {
+		s.calls = startRecorder(t, endpoint)
+		return s.calls.URL
+	})
+	secret, err := secretsmanager.NewFromConfig(s.config).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("slack"), SecretString: &slackURL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.slackSecret = *secret.ARN
+	args := append([]string{"deploy.py", s.endpoint, "../../template.yaml", functionZips(t, "ingest", "digest", "notify", "dashboard"),
+		"SafeDeployments=false", "SlackWebhookUrlSecretArn=" + s.slackSecret}, parameters...)
+	cmd := exec.Command(filepath.Join(filepath.Dir(sam), "python"), args...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("deploy: %v\n%s", err, errs.String())
+	}
+	if err := json.Unmarshal(out, s); err != nil {
+		t.Fatalf("deploy: %v in %s", err, out)
+	}
+	s.calls.names = s.inTheTemplate
+	return s
+}
+
+// inTheTemplate is the word of the template's policies for a thing.
+func (s *stack) inTheTemplate(physical string) string {
+	table, index, _ := strings.Cut(physical, "/")
+	switch {
+	case table == s.Outputs["TableName"] && index == "":
+		return "Table.Arn"
+	case table == s.Outputs["TableName"]:
+		return "${Table.Arn}/index/" + index
+	case physical == s.Outputs["AlertTopicArn"]:
+		return "AlertTopic"
+	case physical == s.SigningSecret:
+		return "SigningSecret"
+	case physical == s.slackSecret:
+		return "SlackWebhookUrlSecretArn"
+	}
+	return physical
+}
+
+// front serves the stack's HTTP API at an address of this machine: its own host name is not one that resolves here.
+func (s *stack) front(t *testing.T) *httptest.Server {
+	t.Helper()
+	api, err := url.Parse(s.Outputs["Url"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := url.Parse(s.endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
+		p.SetURL(to)
+		p.Out.Host = api.Host
+	}})
+	t.Cleanup(server.Close)
+	return server
+}
+
+// TestTheStackOnMiniStack deploys the template and lets a real client push to it: HTTP API, functions, table, filtered
+// streams, SNS and Slack. Then it compares what each function did with what its role allows. Where the emulator is weaker
+// than AWS is told in deploy.py.
+func TestTheStackOnMiniStack(t *testing.T) {
+	client := real(t, "SODALITE_SODA_POSTGRES")
+	database := startPostgres(t)
+	database.exec(t, orders)
+	slack := notifytest.StartSlack(t)
+	stack := deployStack(t, slack.WebhookURL(), "Samples=on")
+	topic := stack.listen(t, stack.Outputs["AlertTopicArn"])
+	front := stack.front(t)
+
+	s := &sodalite{t: t, url: front.URL, env: []string{
+		"AWS_ENDPOINT_URL=" + stack.endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=eu-west-1",
+		"SODALITE_TABLE=" + stack.Outputs["TableName"], "SODALITE_PUBLIC_URL=" + front.URL,
+	}}
+	s.newKey()
+	soda := newScanner(t, client, map[string]string{
+		"configuration.yml": configuration(database.port) + s.snippet(),
+		"broken.yml":        configuration(1) + s.snippet(),
+		"checks.yml": "checks for orders:\n  - row_count > 0\n  - min(amount) >= 0:\n      name: No negative amounts\n" +
+			"  - missing_count(status) = 0\n  - change for row_count < 10:\n      name: Growth is steady\n",
+	})
+	scan := func(configuration string) string {
+		return soda.scan("-d", "shop", "-s", "nightly_orders", "-c", configuration, "checks.yml")
+	}
+
+	scan("configuration.yml")
+	message := slack.Wait(t, 1, 30*time.Second)[0]
+	if !strings.Contains(message.Text, "No negative amounts") {
+		t.Errorf("the Slack text lacks the check: %s", message.Text)
+	}
+	var published []string
+	waitFor(t, "SNS message", 30*time.Second, func() bool {
+		published = append(published, topic.heard(t)...)
+		return len(published) > 0
+	})
+	if len(published) != 1 || !strings.Contains(published[0], "No negative amounts") {
+		t.Errorf("SNS heard %q", published)
+	}
+	outcomes := s.outcomes()
+	if outcomes["No negative amounts"] != "fail" || outcomes["row_count > 0"] != "pass" {
+		t.Errorf("outcomes %v", outcomes)
+	}
+
+	broken := scan("broken.yml")
+	waitFor(t, "warning", 30*time.Second, func() bool { return s.warning() != nil })
+	if w := s.warning(); w.ScanID != broken || w.State != "failed" {
+		t.Errorf("warning %+v, want one of scan %s", w, broken)
+	}
+	if now := s.outcomes(); fmt.Sprint(now) != fmt.Sprint(outcomes) {
+		t.Errorf("outcomes after a failed scan %v, before %v", now, outcomes)
+	}
+	database.exec(t, "UPDATE orders SET amount = 4 WHERE amount < 0")
+	scan("configuration.yml")
+	waitFor(t, "warning gone", 30*time.Second, func() bool { return s.warning() == nil })
+	waitFor(t, "outcome pass", 30*time.Second, func() bool { return s.outcomes()["No negative amounts"] == "pass" })
+	if n, more := slack.Count(), topic.heard(t); n != 1 || len(more) != 0 {
+		t.Errorf("%d Slack messages in all, want 1; SNS heard more: %q", n, more)
+	}
+	stack.calls.check(t, stack.Template, map[string]bool{"HasSecrets": true, "HasSlack": true}, "IngestFunction", "DigestFunction", "NotifyFunction", "DashboardFunction")
+}
