@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -98,6 +100,9 @@ func (l *listener) heard(t *testing.T) []string {
 	}
 }
 
+// maxZip is what a function may bring to a cold start, in bytes.
+const maxZip = 8 << 20
+
 // functionZips builds the functions as AWS takes them, but for this machine's processor and with webhooks on loopback allowed.
 func functionZips(t *testing.T, names ...string) string {
 	t.Helper()
@@ -126,6 +131,10 @@ func functionZips(t *testing.T, names ...string) string {
 		}
 		if err := archive.Close(); err != nil {
 			t.Fatal(err)
+		}
+		t.Logf("%s: zip of %d bytes", name, packed.Len())
+		if packed.Len() > maxZip {
+			t.Errorf("the zip of %s has %d bytes, at most %d", name, packed.Len(), maxZip)
 		}
 		if err := os.WriteFile(filepath.Join(dir, name+".zip"), packed.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
@@ -216,7 +225,7 @@ func (s *stack) front(t *testing.T) *httptest.Server {
 func TestTheStackOnMiniStack(t *testing.T) {
 	client := real(t, "SODALITE_SODA_POSTGRES")
 	database := startPostgres(t)
-	database.exec(t, orders)
+	database.exec(t, orders+" INSERT INTO orders VALUES (4, 8, NULL);")
 	slack := notifytest.StartSlack(t)
 	stack := deployStack(t, slack.WebhookURL(), "Samples=on")
 	topic := stack.listen(t, stack.Outputs["AlertTopicArn"])
@@ -231,7 +240,7 @@ func TestTheStackOnMiniStack(t *testing.T) {
 		"configuration.yml": configuration(database.port) + s.snippet(),
 		"broken.yml":        configuration(1) + s.snippet(),
 		"checks.yml": "checks for orders:\n  - row_count > 0\n  - min(amount) >= 0:\n      name: No negative amounts\n" +
-			"  - missing_count(status) = 0\n  - change for row_count < 10:\n      name: Growth is steady\n",
+			"  - missing_count(status):\n      warn: when > 0\n  - change for row_count < 10:\n      name: Growth is steady\n",
 	})
 	scan := func(configuration string) string {
 		return soda.scan("-d", "shop", "-s", "nightly_orders", "-c", configuration, "checks.yml")
@@ -270,5 +279,92 @@ func TestTheStackOnMiniStack(t *testing.T) {
 	if n, more := slack.Count(), topic.heard(t); n != 1 || len(more) != 0 {
 		t.Errorf("%d Slack messages in all, want 1; SNS heard more: %q", n, more)
 	}
+
+	s.unusual()
+	waitFor(t, "all digested", 30*time.Second, func() bool { return s.outcomes()["last"] == "pass" })
+	s.browse()
 	stack.calls.check(t, stack.Template, map[string]bool{"HasSecrets": true, "HasSlack": true}, "IngestFunction", "DigestFunction", "NotifyFunction", "DashboardFunction")
+}
+
+// unusual pushes what makes functions take their rarer ways: results too large for one item, that shrink later; a history
+// of them; checks that ask for their own history.
+func (s *sodalite) unusual() {
+	s.t.Helper()
+	token := s.post("/api/command", map[string]any{"type": "login", "apiKeyId": s.key, "apiKeySecret": s.secret})["token"]
+	random := rand.New(rand.NewPCG(1, 2))
+	noise := func(n int) string {
+		text := make([]byte, n)
+		for i := range text {
+			text[i] = "abcdefghijklmnopqrstuvwxyz234567"[random.IntN(32)]
+		}
+		return string(text)
+	}
+	push := func(minute, definitionSize int, name, metric string) {
+		var checks, metrics []any
+		for n := range 900 {
+			checks = append(checks, map[string]any{"identity": fmt.Sprint(n), "name": fmt.Sprint("check ", n), "definition": noise(definitionSize), "dataSource": "shop",
+				"table": "wide", "outcome": "pass", "diagnostics": map[string]any{"value": n}})
+		}
+		checks = append(checks, map[string]any{"identity": "anomaly", "name": name, "type": "anomalyDetection", "dataSource": "shop", "table": "wide", "outcome": "pass",
+			"metrics": []string{metric}, "diagnostics": map[string]any{"value": 1}})
+		metrics = append(metrics, map[string]any{"identity": metric, "metricName": "row_count", "dataSourceName": "shop", "value": 1})
+		for range 1500 {
+			metrics = append(metrics, map[string]any{"identity": noise(definitionSize), "metricName": "m", "dataSourceName": "shop", "value": 1})
+		}
+		s.post("/api/command", map[string]any{"type": "sodaCoreInsertScanResults", "token": token, "definitionName": "wide", "checks": checks, "metrics": metrics,
+			"dataTimestamp": time.Now().UTC().Add(time.Duration(minute) * time.Minute).Format(time.RFC3339)})
+	}
+	push(-2, 900, "first", "metric-wide")
+	push(-1, 10, "last", "metric-wide")
+	waitFor(s.t, "both digested", 30*time.Second, func() bool { return s.outcomes()["last"] == "pass" })
+	history := s.post("/api/query", map[string]any{"type": "sodaCoreHistoricMeasurements", "token": token,
+		"filter": map[string]any{"type": "and", "andExpressions": []any{map[string]any{"type": "equals",
+			"left":  map[string]any{"type": "columnValue", "columnName": "metric.identity"},
+			"right": map[string]any{"type": "string", "value": "metric-wide"}}}}})
+	if results, ok := history["results"].([]any); !ok || len(results) != 2 {
+		s.t.Errorf("history %v", history)
+	}
+}
+
+func (s *sodalite) post(path string, body any) map[string]any {
+	s.t.Helper()
+	data, err := json.Marshal(body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp, err := http.Post(s.url+path, "application/json", bytes.NewReader(data))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusOK {
+		s.t.Fatalf("POST %s: %s %v %v", path, resp.Status, answer, err)
+	}
+	return answer
+}
+
+// browse signs in, looks at every kind of page, and signs out.
+func (s *sodalite) browse() {
+	s.t.Helper()
+	p := s.signIn()
+	get := p.get
+	first := func(page, selector string) string {
+		s.t.Helper()
+		address, ok := get(page).Find(selector).First().Attr("href")
+		if !ok {
+			s.t.Errorf("no %s on %s", selector, page)
+		}
+		return address
+	}
+	get(first("/checks?q=missing_count", "a[href^='/checks/']"))
+	get(first("/datasets", "a[href^='/datasets/']"))
+	get(first("/scans", "a[href^='/scans/']"))
+	for _, page := range []string{"/", "/organization/attributes", "/connect"} {
+		get(page)
+	}
+	resp, err := p.client.Post(s.url+"/sign-out", "application/x-www-form-urlencoded", nil)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		s.t.Errorf("sign-out: %v, %v", resp, err)
+	}
 }

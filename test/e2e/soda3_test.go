@@ -124,7 +124,7 @@ func (s *sodalite) outcomes() map[string]string {
 	var page struct {
 		Content []struct{ Name, EvaluationStatus string }
 	}
-	s.get("/api/v1/checks?size=100", &page)
+	s.get("/api/v1/checks?size=1000", &page)
 	out := map[string]string{}
 	for _, c := range page.Content {
 		out[c.Name] = c.EvaluationStatus
@@ -216,7 +216,7 @@ func TestHistoryAttributesAndSamples(t *testing.T) {
 	}
 
 	// The client uploaded the row without a status; people reach it from the check.
-	get := s.signedIn()
+	get := s.signIn().get
 	var check string
 	get("/checks?q=Every+order").Find("a[href^='/checks/']").Each(func(_ int, a *goquery.Selection) { check, _ = a.Attr("href") })
 	sample, found := get(check).Find("a[href^='/samples/']").Attr("href")
@@ -230,28 +230,35 @@ func TestHistoryAttributesAndSamples(t *testing.T) {
 	}
 }
 
-// signedIn gives pages as the person sees them who follows a sign-in link.
-func (s *sodalite) signedIn() func(path string) *goquery.Document {
+// person is somebody who followed a sign-in link.
+type person struct {
+	*sodalite
+	client *http.Client
+}
+
+func (s *sodalite) signIn() person {
 	s.t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	client := &http.Client{Jar: jar}
-	get := func(url string) *goquery.Document {
-		s.t.Helper()
-		resp, err := client.Get(url)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		page, err := goquery.NewDocumentFromReader(resp.Body)
-		if err != nil || resp.StatusCode != http.StatusOK {
-			s.t.Fatalf("GET %s: %s, %v", url, resp.Status, err)
-		}
-		return page
+	p := person{s, &http.Client{Jar: jar}}
+	_, token, _ := strings.Cut(strings.TrimSpace(string(s.run("users", "link", "admin"))), "token=")
+	p.get("/sign-in/link?token=" + token)
+	return p
+}
+
+// get is a page as the person sees it.
+func (p person) get(path string) *goquery.Document {
+	p.t.Helper()
+	resp, err := p.client.Get(p.url + path)
+	if err != nil {
+		p.t.Fatal(err)
 	}
-	link := string(s.run("users", "link", "admin"))
-	get(strings.TrimSpace(link[strings.Index(link, "http"):]))
-	return func(path string) *goquery.Document { return get(s.url + path) }
+	defer resp.Body.Close()
+	page, err := goquery.NewDocumentFromReader(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		p.t.Fatalf("GET %s: %s, %v", path, resp.Status, err)
+	}
+	return page
 }
