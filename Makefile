@@ -37,7 +37,7 @@ fuzz: ## fuzz each parser for 20 seconds
 
 .PHONY: bench
 bench: ## benchmarks of the hot paths, see docs/performance.md
-	go test ./bench -run '^$$' -bench . -benchmem -timeout 30m
+	eval "$$(test/provide)"; go test ./bench -run '^$$' -bench . -benchmem -timeout 30m
 
 .PHONY: validate
 validate: ## check the AWS template

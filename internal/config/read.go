@@ -113,10 +113,10 @@ func (r *reader) choice(name, byDefault string, choices ...string) string {
 }
 
 // namespaceOf is what CloudWatch takes: "PutMetricData" in its API reference.
-var namespaceOf = regexp.MustCompile(`^[A-Za-z0-9._/#:-]{1,255}$`)
+var namespaceOf = regexp.MustCompile(`^[A-Za-z0-9._/#:-]+$`)
 
 func checkNamespace(v string) problem {
-	if !namespaceOf.MatchString(v) || strings.HasPrefix(v, "AWS/") {
+	if len(v) > 255 || !namespaceOf.MatchString(v) || strings.HasPrefix(v, "AWS/") {
 		return problem{"is " + quote(v), "use letters, digits and . _ / # : -, such as Sodalite/prod"}
 	}
 	return problem{}

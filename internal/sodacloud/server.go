@@ -21,12 +21,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sodalite-dq/sodalite/internal/auth"
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/metrics"
-	"github.com/sodalite-dq/sodalite/internal/sodacloud/v3"
+	v3 "github.com/sodalite-dq/sodalite/internal/sodacloud/v3"
 )
 
 // Hub is what the scanners' protocol needs of the system.
@@ -188,7 +189,9 @@ func (s *server) envelope(r *http.Request) (kind string, members map[string]json
 	if err != nil {
 		return "", nil, err
 	}
-	data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
+	if !utf8.Valid(data) {
+		data = bytes.ToValidUTF8(data, []byte("\uFFFD"))
+	}
 	if err := json.Unmarshal(data, &members); err != nil {
 		return "", nil, &Failure{Status: http.StatusBadRequest, Code: "invalid_json", Message: jsonProblem(data, err)}
 	}

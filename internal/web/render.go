@@ -5,14 +5,16 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"sync"
 	"time"
 )
 
 //go:embed templates
 var templateFiles embed.FS
 
-// pages are the parsed templates by page name, each with the layout around it.
-type pages map[string]*template.Template
+// pages are the templates by page name, each with the layout around it. A page is parsed when it is first shown: a Lambda
+// function that starts is to show one.
+type pages map[string]func() *template.Template
 
 var pageNames = []string{
 	"checks", "check", "datasets", "dataset", "scans", "scan", "sample", "attributes", "connect", "sign-in", "problem",
@@ -23,11 +25,11 @@ func parsePages(a *assets) pages {
 		"asset": a.url, "icon": icon, "outcome": outcomeBadge, "state": stateBadge, "name": isolate, "short": isolateShort,
 		"delivery": deliveryBadge, "level": levelBadge,
 	}
-	shared := template.Must(template.New("").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
 	all := pages{}
 	for _, name := range pageNames {
-		t := template.Must(shared.Clone())
-		all[name] = template.Must(t.ParseFS(templateFiles, "templates/"+name+".html"))
+		all[name] = sync.OnceValue(func() *template.Template {
+			return template.Must(template.New("").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
+		})
 	}
 	return all
 }
@@ -46,7 +48,7 @@ type view struct {
 func (s *site) render(w http.ResponseWriter, r *http.Request, status int, page string, v view) error {
 	v.Version, v.Sprite, v.User = s.Version, sprite, s.user(r)
 	var b bytes.Buffer
-	if err := s.pages[page].ExecuteTemplate(&b, "layout", v); err != nil {
+	if err := s.pages[page]().ExecuteTemplate(&b, "layout", v); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

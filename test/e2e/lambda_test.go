@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,12 +25,13 @@ type awsForm struct {
 	table     string
 	env       []string
 	functions map[string]*lambdahost.Host
+	logs      map[string]*logged
 }
 
 func startAWSForm(t *testing.T, env ...string) *awsForm {
 	t.Helper()
 	endpoint := dynamotest.Start(t)
-	a := &awsForm{t: t, table: dynamotest.Table(t, dynamotest.Client(endpoint)), functions: map[string]*lambdahost.Host{}}
+	a := &awsForm{t: t, table: dynamotest.Table(t, dynamotest.Client(endpoint)), functions: map[string]*lambdahost.Host{}, logs: map[string]*logged{}}
 	a.env = append([]string{
 		"SODALITE_TABLE=" + a.table, "SODALITE_PUBLIC_URL=https://dq.example.com", "AWS_ENDPOINT_URL_DYNAMODB=" + endpoint,
 		"AWS_ACCESS_KEY_ID=AKIDTEST", "AWS_SECRET_ACCESS_KEY=" + notifytest.SNSSecret, "AWS_REGION=eu-west-1",
@@ -46,12 +45,7 @@ func (a *awsForm) function(name string) *lambdahost.Host {
 	if h := a.functions[name]; h != nil {
 		return h
 	}
-	bootstrap := filepath.Join(a.t.TempDir(), "bootstrap")
-	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-ldflags=-s", "-trimpath", "-o", bootstrap, "../../functions/"+name)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		a.t.Fatalf("build %s: %v\n%s", name, err, out)
-	}
+	bootstrap := buildFunction(a.t, a.t.TempDir(), name, "")
 	out := &logged{t: a.t, name: name}
 	h, err := lambdahost.Start(a.t.Context(), bootstrap, a.env, 20*time.Second, out)
 	if err != nil {
@@ -64,8 +58,14 @@ func (a *awsForm) function(name string) *lambdahost.Host {
 		}
 	})
 	a.t.Logf("%s: %s from start to asking for work", name, h.Ready)
-	a.functions[name] = h
+	a.functions[name], a.logs[name] = h, out
 	return h
+}
+
+// logged wants a text in a function's log, which comes through a pipe.
+func (a *awsForm) logged(function, want string) {
+	a.t.Helper()
+	waitFor(a.t, fmt.Sprintf("%q in the log of %s", want, function), 5*time.Second, func() bool { return strings.Contains(a.logs[function].String(), want) })
 }
 
 // http calls a function with the event that API Gateway would make.

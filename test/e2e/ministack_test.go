@@ -108,12 +108,7 @@ func functionZips(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range names {
-		bootstrap := filepath.Join(dir, "bootstrap")
-		build := exec.Command("go", "build", "-tags", "lambda.norpc,loopback", "-ldflags=-s", "-trimpath", "-o", bootstrap, "../../functions/"+name)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", name, err, out)
-		}
+		bootstrap := buildFunction(t, dir, name, "loopback")
 		var packed bytes.Buffer
 		archive := zip.NewWriter(&packed)
 		header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}

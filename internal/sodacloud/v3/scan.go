@@ -8,6 +8,7 @@ package v3
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -28,65 +29,53 @@ func (e *Error) Error() string { return e.Path + ": " + e.Problem }
 
 // message is the top level of sodaCoreInsertScanResults.
 type message struct {
-	DefinitionName              string                `json:"definitionName"`
-	DefaultDataSource           string                `json:"defaultDataSource"`
-	DefaultDataSourceProperties struct{ Type string } `json:"defaultDataSourceProperties"`
-	DataTimestamp               string                `json:"dataTimestamp"`
-	ScanStartTimestamp          string                `json:"scanStartTimestamp"`
-	ScanEndTimestamp            string                `json:"scanEndTimestamp"`
-	HasErrors                   bool                  `json:"hasErrors"`
-	SourceOwner                 string                `json:"sourceOwner"`
-	Metrics                     []json.RawMessage     `json:"metrics"`
-	Checks                      []json.RawMessage     `json:"checks"`
-	AutomatedMonitoringChecks   []json.RawMessage     `json:"automatedMonitoringChecks"`
-	Queries                     []json.RawMessage     `json:"queries"`
-	Profiling                   []json.RawMessage     `json:"profiling"`
-	Metadata                    []json.RawMessage     `json:"metadata"`
-	Logs                        []json.RawMessage     `json:"logs"`
+	definition, dataSource string
+	properties             struct{ Type string }
+	dataTime, start, end   string
+	hasErrors              bool
+	owner                  string
+
+	metrics, checks, automatedMonitoringChecks, queries, profiling, metadata, logs []json.RawMessage
 }
 
-// known are the members of message, and those that the transport consumes.
-var known = map[string]bool{
-	"definitionName": true, "defaultDataSource": true, "dataTimestamp": true, "scanStartTimestamp": true, "scanEndTimestamp": true,
-	"hasErrors": true, "hasWarnings": true, "hasFailures": true, "sourceOwner": true, "metrics": true, "checks": true,
-	"automatedMonitoringChecks": true, "queries": true, "profiling": true, "metadata": true, "logs": true,
-	"defaultDataSourceProperties": true, "type": true, "token": true,
+// members are where the parts of a message go. Nil is for members that are known and say nothing that the rest does not.
+func (m *message) members() map[string]any {
+	return map[string]any{
+		"definitionName": &m.definition, "defaultDataSource": &m.dataSource, "defaultDataSourceProperties": &m.properties,
+		"dataTimestamp": &m.dataTime, "scanStartTimestamp": &m.start, "scanEndTimestamp": &m.end, "hasErrors": &m.hasErrors, "sourceOwner": &m.owner,
+		"metrics": &m.metrics, "checks": &m.checks, "automatedMonitoringChecks": &m.automatedMonitoringChecks, "queries": &m.queries,
+		"profiling": &m.profiling, "metadata": &m.metadata, "logs": &m.logs,
+		"hasWarnings": nil, "hasFailures": nil, "type": nil, "token": nil,
+	}
 }
 
 // Scan reads the members of a sodaCoreInsertScanResults command. The scan's id is a hash of all members but the token, so
 // that the same message twice is the same scan. Errors are of type [*Error].
 func Scan(members map[string]json.RawMessage) (*dq.Scan, error) {
 	var m message
-	if err := decodeMembers(members, &m); err != nil {
+	extra, err := decodeMembers(members, &m)
+	if err != nil {
 		return nil, err
 	}
 	s := &dq.Scan{
-		ID: ContentID(members), Definition: m.DefinitionName, DataSource: m.DefaultDataSource,
-		DataSourceType: m.DefaultDataSourceProperties.Type, Errored: m.HasErrors, Scanner: dq.Scanner{Name: m.SourceOwner},
+		ID: ContentID(members), Definition: m.definition, DataSource: m.dataSource,
+		DataSourceType: m.properties.Type, Errored: m.hasErrors, Scanner: dq.Scanner{Name: m.owner}, Extra: extra,
 	}
 	if s.Scanner.Name == "" {
 		s.Scanner.Name = "soda-core"
 	}
 	b := builder{scan: s}
 	b.times(m)
-	b.each("logs", m.Logs, b.log)
-	b.each("queries", m.Queries, b.query)
-	metricNames := b.metricNames(m.Metrics)
-	b.each("checks", m.Checks, func(path string, raw json.RawMessage) error { return b.check(path, raw, metricNames) })
-	b.each("automatedMonitoringChecks", m.AutomatedMonitoringChecks, func(path string, raw json.RawMessage) error { return b.check(path, raw, metricNames) })
-	b.each("metadata", m.Metadata, b.metadata)
-	b.each("profiling", m.Profiling, b.profiling)
-	b.each("metrics", m.Metrics, b.metric)
+	b.each("logs", m.logs, b.log)
+	b.each("queries", m.queries, b.query)
+	metricNames := b.metricNames(m.metrics)
+	b.each("checks", m.checks, func(path string, raw json.RawMessage) error { return b.check(path, raw, metricNames) })
+	b.each("automatedMonitoringChecks", m.automatedMonitoringChecks, func(path string, raw json.RawMessage) error { return b.check(path, raw, metricNames) })
+	b.each("metadata", m.metadata, b.metadata)
+	b.each("profiling", m.profiling, b.profiling)
+	b.each("metrics", m.metrics, b.metric)
 	if b.err != nil {
 		return nil, b.err
-	}
-	for name, raw := range members {
-		if !known[name] {
-			if s.Extra == nil {
-				s.Extra = map[string]json.RawMessage{}
-			}
-			s.Extra[name] = raw
-		}
 	}
 	slices.SortStableFunc(s.Logs, func(a, b dq.LogLine) int { return a.Index - b.Index })
 	s.State = s.Conclude(b.finished())
@@ -104,26 +93,29 @@ func ContentID(members map[string]json.RawMessage) string {
 	slices.Sort(names)
 	parts := []string{"soda core 3 scan"}
 	for _, name := range names {
-		parts = append(parts, name, string(members[name]))
+		sum := sha256.Sum256(members[name])
+		parts = append(parts, name, string(sum[:]))
 	}
 	return dq.OpaqueID(26, parts...)
 }
 
-// decodeMembers decodes the top level and names the member that has the wrong type.
-func decodeMembers(members map[string]json.RawMessage, m *message) error {
+// decodeMembers decodes the top level, names the member that has the wrong type, and gives the members that are not known.
+func decodeMembers(members map[string]json.RawMessage, m *message) (extra map[string]json.RawMessage, err error) {
+	known := m.members()
 	for name, raw := range members {
-		if !known[name] || name == "token" {
-			continue
-		}
-		one, err := json.Marshal(map[string]json.RawMessage{name: raw})
-		if err == nil {
-			err = json.Unmarshal(one, m)
-		}
-		if err != nil {
-			return &Error{name, typeProblem(err)}
+		to, ok := known[name]
+		switch {
+		case !ok && extra == nil:
+			extra = map[string]json.RawMessage{name: raw}
+		case !ok:
+			extra[name] = raw
+		case to != nil:
+			if err := json.Unmarshal(raw, to); err != nil {
+				return nil, &Error{name, typeProblem(err)}
+			}
 		}
 	}
-	return nil
+	return extra, nil
 }
 
 func typeProblem(err error) string {
@@ -183,9 +175,9 @@ func (b *builder) times(m message) {
 		name, text string
 		to         *time.Time
 	}{
-		{"dataTimestamp", m.DataTimestamp, &b.scan.DataTime},
-		{"scanStartTimestamp", m.ScanStartTimestamp, &b.scan.Started},
-		{"scanEndTimestamp", m.ScanEndTimestamp, &b.scan.Ended},
+		{"dataTimestamp", m.dataTime, &b.scan.DataTime},
+		{"scanStartTimestamp", m.start, &b.scan.Started},
+		{"scanEndTimestamp", m.end, &b.scan.Ended},
 	} {
 		if b.err == nil {
 			b.err = readTime(t.name, t.text, t.to)

@@ -1,4 +1,4 @@
-package functions_test
+package sodalite_test
 
 import (
 	"os/exec"
@@ -12,7 +12,7 @@ import (
 func TestFunctionsLinkNoDatabase(t *testing.T) {
 	unwanted := regexp.MustCompile(`^(database/sql|modernc\.org/|.*(sqlite|duckdb|pgx|mysql|trino)).*`)
 	for _, name := range []string{"ingest", "digest", "notify", "dashboard"} {
-		list := exec.Command("go", "list", "-deps", "./"+name)
+		list := exec.Command("go", "list", "-deps", "./functions/"+name)
 		list.Env = append(list.Environ(), "CGO_ENABLED=0")
 		out, err := list.Output()
 		if err != nil {
