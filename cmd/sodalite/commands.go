@@ -347,29 +347,3 @@ func parseAttributes(file string, data []byte) ([]hub.AttributeSchema, error) {
 	}
 	return schema, errors.Join(mistakes...)
 }
-
-func (p *program) replayCommand() *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{
-		Use: "replay", Short: "Digest every stored scan again", Args: noArguments,
-		Long: "Digest every stored scan again, oldest arrival first. What was digested before does not change and alerts nobody; what was missed is made up for.",
-		RunE: p.onSystem(func(ctx context.Context, s *wiring.System, _ []string) error {
-			count := p.progress("Scans digested")
-			done, err := s.Hub.Replay(ctx, func(scans, of int) {
-				if count != nil {
-					count(scans, of)
-				}
-			})
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return p.printJSON(map[string]int{"scans": done.Scans, "folded": done.Folded})
-			}
-			fmt.Fprintf(p.out, "%d scans digested again, %d datasets had missed one.\n", done.Scans, done.Folded)
-			return nil
-		}),
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return c
-}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -432,49 +431,4 @@ func pause(ctx context.Context, attempt int) error {
 	case <-time.After(d/2 + rand.N(d)):
 		return nil
 	}
-}
-
-// Replayed says what a replay did.
-type Replayed struct {
-	Scans  int // scans digested again
-	Folded int // datasets of scans that had not been folded in before
-}
-
-// Replay digests every stored scan again, oldest arrival first. What was digested before does not change.
-func (h *Hub) Replay(ctx context.Context, progress func(done, of int)) (Replayed, error) {
-	var heads []ScanHead
-	for shard := range indexShards {
-		items, err := table.All(ctx, h.table.QueryIndex, table.Range{PK: fmt.Sprintf("%s%d", indexScans, shard)})
-		if err != nil {
-			return Replayed{}, fmt.Errorf("list scans: %w", err)
-		}
-		for _, it := range items {
-			head, err := scanHead(it)
-			if err != nil {
-				return Replayed{}, err
-			}
-			heads = append(heads, head)
-		}
-	}
-	slices.SortFunc(heads, func(a, b ScanHead) int { return a.Received.Compare(b.Received) })
-	var done Replayed
-	for _, head := range heads {
-		s, err := h.Scan(ctx, head.ID)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return done, err
-		}
-		fresh, err := h.digest(ctx, &s)
-		if err != nil {
-			return done, fmt.Errorf("scan %q: %w", head.ID, err)
-		}
-		done.Scans++
-		done.Folded += fresh
-		if progress != nil {
-			progress(done.Scans, len(heads))
-		}
-	}
-	return done, nil
 }

@@ -47,6 +47,29 @@ func (n *Notifier) claim(ctx context.Context, scanID string, route Routed) (*Del
 	return &d, nil
 }
 
+// Reopen lets the deliveries of a scan that failed for good or wait be tried again at once, with a fresh count of attempts;
+// it returns how many. What was sent or suppressed stays so, and what is under way is left alone. The next call of
+// [Notifier.Notify] for the scan sends them.
+func (n *Notifier) Reopen(ctx context.Context, scanID string) (int, error) {
+	all, err := Deliveries(ctx, n.Table, scanID)
+	if err != nil {
+		return 0, err
+	}
+	reopened := 0
+	for _, d := range all {
+		now := n.now()
+		if d.State == Sent || d.State == Suppressed || d.State == Claimed && now.Before(d.Lease) {
+			continue
+		}
+		d.State, d.Attempts, d.Since, d.NotBefore, d.Lease, d.Writer = Retry, 0, now, time.Time{}, time.Time{}, rand.Text()
+		if err := n.save(ctx, &d); err != nil {
+			return reopened, err
+		}
+		reopened++
+	}
+	return reopened, nil
+}
+
 // close ends a delivery that must not be sent (any more), and tells whether it did.
 func (n *Notifier) close(ctx context.Context, d *Delivery, route Routed) (bool, error) {
 	dest, known := n.destination(route.Destination)
