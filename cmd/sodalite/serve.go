@@ -17,6 +17,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/config"
 	"github.com/sodalite-dq/sodalite/internal/demo"
 	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/notify"
 	"github.com/sodalite-dq/sodalite/internal/stream"
 	"github.com/sodalite-dq/sodalite/internal/table/sqlite"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
@@ -98,7 +99,8 @@ func reachable(a *net.TCPAddr) string {
 
 // run serves until ctx ends or something breaks, then stops everything in order: requests first, then the stream.
 func (p *program) run(ctx context.Context, s *wiring.System, store *sqlite.Table, listener net.Listener, once func(context.Context) error, silent bool) error {
-	runner, err := p.runner(s, store, silent)
+	notifier := messages.Notifier(s, wiring.LoadAWS, true)
+	runner, err := p.runner(s, notifier, store, silent)
 	if err != nil {
 		return err
 	}
@@ -124,6 +126,9 @@ func (p *program) run(ctx context.Context, s *wiring.System, store *sqlite.Table
 	})
 	g.Go(func() error { return runner.Run(ctx) })
 	g.Go(func() error { return keepHouse(ctx, store, s.Log) })
+	if !silent {
+		g.Go(func() error { return sweep(ctx, notifier, s.Log) })
+	}
 	g.Go(func() error { return ignoreCanceled(once(ctx)) })
 	return g.Wait()
 }
@@ -136,13 +141,12 @@ func ignoreCanceled(err error) error {
 }
 
 // runner brings changes to digest and notify as the template's event source mappings say. silent leaves out destinations.
-func (p *program) runner(s *wiring.System, store *sqlite.Table, silent bool) (*stream.Runner, error) {
+func (p *program) runner(s *wiring.System, notifier *notify.Notifier, store *sqlite.Table, silent bool) (*stream.Runner, error) {
 	mappings, err := stream.ReadMappings(sodalite.Template)
 	if err != nil {
 		return nil, err
 	}
-	notifier := messages.Notifier(s, wiring.LoadAWS, true)
-	send := notifier.Notify
+	send := notifier.Hear
 	if silent {
 		send = func(context.Context, string) error { return nil }
 	}
@@ -167,6 +171,22 @@ func keepHouse(ctx context.Context, store *sqlite.Table, log *slog.Logger) error
 		}
 		if _, err := store.Trim(ctx, time.Now().Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
 			log.Error("trim of the change log failed", "error", err)
+		}
+	}
+}
+
+// sweep tries messages again that had to wait, as the schedule of function notify does.
+func sweep(ctx context.Context, notifier *notify.Notifier, log *slog.Logger) error {
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
+	for {
+		if _, err := notifier.Sweep(ctx); err != nil && ctx.Err() == nil {
+			log.Error("sweep of waiting messages failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
 		}
 	}
 }

@@ -1,10 +1,11 @@
-// Function notify sends the messages of each new alert, woken by the table's stream.
+// Function notify sends the messages of each new alert, woken by the table's stream, and by a schedule those that had to wait.
 package main
 
 import (
 	"context"
 	"log"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/sodalite-dq/sodalite/internal/stream"
@@ -18,5 +19,15 @@ func main() {
 		log.Fatalln(err)
 	}
 	notifier := messages.Notifier(s, wiring.LoadAWS, loopback)
-	lambda.Start(stream.EachScan(notifier.Notify, s.Log))
+	hear := stream.EachScan(notifier.Hear, s.Log)
+	lambda.Start(func(ctx context.Context, event struct {
+		events.DynamoDBEvent
+		Sweep bool `json:"sweep"` // sent by the schedule
+	}) (events.DynamoDBEventResponse, error) {
+		if event.Sweep {
+			_, err := notifier.Sweep(ctx)
+			return events.DynamoDBEventResponse{}, err
+		}
+		return hear(ctx, event.DynamoDBEvent)
+	})
 }

@@ -125,6 +125,9 @@ func (n *Notifier) save(ctx context.Context, d *Delivery) error {
 		Expires: d.Since.Add(n.limits().Retention),
 		Head:    head,
 	}
+	if at, ok := next.due(); ok {
+		item.IndexPK, item.IndexSK = pendingPartition, sortable(at)+"#"+d.ScanID+"#"+d.Destination
+	}
 	err = n.Table.Write(ctx, table.Put(item, table.IfVersion(d.version)))
 	if err != nil && !n.isWritten(ctx, next) {
 		return fmt.Errorf("write delivery: %w", err)

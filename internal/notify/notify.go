@@ -106,7 +106,7 @@ type Notifier struct {
 
 // Notify brings the alert of a scan to every destination it is routed to. It may be called any number of times, also
 // concurrently. A nil error means that there is nothing left to do: each delivery is sent, suppressed, or failed for
-// good (logged, and to be seen in the ledger). Any other error asks for another call; [RetryAfter] tells when.
+// good (logged, and to be seen in the ledger). Any other error asks for another call; a [PendingError] tells when.
 func (n *Notifier) Notify(ctx context.Context, scanID string) error {
 	alert, err := n.Alerts.Alert(ctx, scanID)
 	if errors.Is(err, table.ErrNotFound) {

@@ -33,7 +33,7 @@ func TestDeployedMappings(t *testing.T) {
 			Bisect: true, ReportBatchItemFailures: true, Timeout: 3 * time.Minute,
 		},
 		"notify": {
-			Function: "notify", BatchSize: 10, ParallelizationFactor: 10, MaximumRetryAttempts: 500, MaximumRecordAge: 24 * time.Hour,
+			Function: "notify", BatchSize: 10, ParallelizationFactor: 10, MaximumRetryAttempts: 20, MaximumRecordAge: 24 * time.Hour,
 			Bisect: true, ReportBatchItemFailures: true, Timeout: 3 * time.Minute,
 		},
 	}

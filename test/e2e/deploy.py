@@ -2,7 +2,7 @@
 
 usage: deploy.py ENDPOINT TEMPLATE ZIPS PARAMETER=VALUE…
 
-Prints JSON: the stack's outputs, the transformed template as AWS would get it, and the ARN of the signing secret.
+Prints JSON: the stack's outputs and functions, the transformed template as AWS would get it, and the ARN of the signing secret.
 
 Where MiniStack is weaker than AWS, the transformed template is changed before it is deployed, each time with the reason.
 """
@@ -74,7 +74,9 @@ def deploy(endpoint, template, zips, parameters):
     if stack["StackStatus"] != "CREATE_COMPLETE":
         events = cloudformation.describe_stack_events(StackName="sodalite")["StackEvents"]
         sys.exit("\n".join(f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason')}" for e in events if "FAILED" in e["ResourceStatus"]))
-    return {"outputs": {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}, "template": cfn, "signingSecret": secret}
+    functions = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in cloudformation.describe_stack_resources(StackName="sodalite")["StackResources"]
+                 if r["ResourceType"] == "AWS::Lambda::Function"}
+    return {"functions": functions, "outputs": {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}, "template": cfn, "signingSecret": secret}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -143,6 +145,7 @@ type stack struct {
 	*miniStack
 	Outputs       map[string]string
 	Template      map[string]any
+	Functions     map[string]string // names by logical id
 	SigningSecret string
 	slackSecret   string
 	calls         *recorder
@@ -214,6 +217,36 @@ func (s *stack) front(t *testing.T) *httptest.Server {
 	return server
 }
 
+// invoke calls a function of the stack, by its logical id, as a schedule does.
+func (s *stack) invoke(t *testing.T, function, input string) {
+	t.Helper()
+	schedules := 0
+	for _, r := range s.Template["Resources"].(map[string]any) {
+		r := r.(map[string]any)
+		if text, err := json.Marshal(r["Properties"]); err == nil && r["Type"] == "AWS::Scheduler::Schedule" && strings.Contains(string(text), strconv.Quote(input)) {
+			schedules++
+		}
+	}
+	if schedules != 1 {
+		t.Errorf("%d schedules have the input %s", schedules, input)
+	}
+	name := s.Functions[function]
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.endpoint+"/2015-03-31/functions/"+name+"/invocations", strings.NewReader(input))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The emulator reads the region here and checks no signature.
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/lambda/aws4_request, SignedHeaders=host, Signature=none")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK || resp.Header.Get("X-Amz-Function-Error") != "" {
+		t.Errorf("%s: %s %s", name, resp.Status, body)
+	}
+}
+
 // TestTheStackOnMiniStack deploys the template and lets a real client push to it: HTTP API, functions, table, filtered
 // streams, SNS and Slack. Then it compares what each function did with what its role allows. Where the emulator is weaker
 // than AWS is told in deploy.py.
@@ -276,6 +309,7 @@ func TestTheStackOnMiniStack(t *testing.T) {
 	}
 
 	s.unusual()
+	stack.invoke(t, "NotifyFunction", `{"sweep": true}`) // the schedule's own input; its minute is too long for a test
 	waitFor(t, "all digested", 30*time.Second, func() bool { return s.outcomes()["last"] == "pass" })
 	s.browse()
 	stack.calls.check(t, stack.Template, map[string]bool{"HasSecrets": true, "HasSlack": true}, "IngestFunction", "DigestFunction", "NotifyFunction", "DashboardFunction")

@@ -110,11 +110,15 @@ func (d dynamoRequest) call(action string, key map[string]attribute) call {
 	return c
 }
 
+// partition finds the value of the partition key in a key condition: it is the one that must be equal.
+var partition = regexp.MustCompile(`= *(:\w+)`)
+
 func dynamoCalls(operation string, body []byte) []call {
 	// Bodies of items are binary, numbers and so on; only the keys matter here, and they are texts.
 	var in struct {
 		TableName, IndexName      string
 		Item, Key                 map[string]json.RawMessage
+		KeyConditionExpression    string
 		ExpressionAttributeValues map[string]json.RawMessage
 		RequestItems              map[string]struct{ Keys []map[string]json.RawMessage }
 		TransactItems             []map[string]struct {
@@ -138,7 +142,11 @@ func dynamoCalls(operation string, body []byte) []call {
 	case "PutItem":
 		calls = append(calls, d.call(operation, key(in.Item)))
 	case "Query":
-		calls = append(calls, d.call(operation, nil))
+		var pk attribute
+		if name := partition.FindStringSubmatch(in.KeyConditionExpression); name != nil {
+			_ = json.Unmarshal(in.ExpressionAttributeValues[name[1]], &pk)
+		}
+		calls = append(calls, d.call(operation, map[string]attribute{"pk": pk}))
 	case "BatchGetItem":
 		for table, request := range in.RequestItems {
 			for _, k := range request.Keys {
