@@ -48,8 +48,8 @@ invoke: ## run one function with one event: make invoke FN=ingest EVENT=events/l
 	go run ./test/lambdahost/invoke $(FN) $(EVENT)
 
 .PHONY: deploy
-deploy: sam-build ## build and deploy to AWS with SAM; guided, with the last answers as defaults
-	sam deploy --guided
+deploy: sam-build ## build and deploy to AWS with SAM, guided; ENV=dev and ENV=prod take those settings of samconfig.toml
+	sam deploy $(if $(ENV),--config-env $(ENV),--guided)
 
 .PHONY: sam-build
 sam-build: ## build the functions for AWS: static arm64 binaries under .aws-sam/build

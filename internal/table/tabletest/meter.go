@@ -2,7 +2,9 @@ package tabletest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"maps"
 	"sync"
 
 	"github.com/sodalite-dq/sodalite/internal/table"
@@ -26,10 +28,18 @@ type Meter struct {
 	table.Table
 	mu    sync.Mutex
 	usage Usage
+	heat  map[string]float64
+}
+
+// Heat is the write units so far of each partition: "table PK" or "index PK".
+func (m *Meter) Heat() map[string]float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.heat)
 }
 
 // NewMeter counts what is asked of t.
-func NewMeter(t table.Table) *Meter { return &Meter{Table: t} }
+func NewMeter(t table.Table) *Meter { return &Meter{Table: t, heat: map[string]float64{}} }
 
 // Take gives the usage so far and begins anew.
 func (m *Meter) Take() Usage {
@@ -115,9 +125,14 @@ func (m *Meter) Write(ctx context.Context, ops ...table.Op) error {
 			if ops[i].Kind() != table.OpPut {
 				it = table.Item{}
 			}
-			u.WriteUnits += factor * units(max(it.Size(), before[i].Size()), 1<<10)
+			own, index := factor*units(max(it.Size(), before[i].Size()), 1<<10), 0.0
 			if err == nil && ops[i].Kind() != table.OpCheck {
-				u.WriteUnits += indexUnits(before[i], it)
+				index = indexUnits(before[i], it)
+			}
+			u.WriteUnits += own + index
+			m.heat["table "+ops[i].Item.PK] += own
+			if index > 0 {
+				m.heat["index "+cmp.Or(it.IndexPK, before[i].IndexPK)] += index
 			}
 		}
 	})
