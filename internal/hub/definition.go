@@ -112,6 +112,22 @@ func (h *Hub) foldDefinition(ctx context.Context, s *dq.Scan) error {
 	return nil
 }
 
+// Digested tells whether a scan of a definition, or a newer one, has been digested.
+func (h *Hub) Digested(ctx context.Context, definition string, o dq.Order) (bool, error) {
+	item, err := h.get(ctx, definitionKey(dq.DefinitionID(definition)))
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("scan definition %q: %w", definition, err)
+	}
+	var d definitionState
+	if err := json.Unmarshal(item.Head, &d); err != nil {
+		return false, fmt.Errorf("head of %v: %w", item.Key, err)
+	}
+	return !o.After(d.Newest.Order), nil
+}
+
 // maxAttempts is how often a read-change-write is tried when others write the same item.
 const maxAttempts = 10
 

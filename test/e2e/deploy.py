@@ -41,6 +41,8 @@ def bridged(cfn, signing_secret):
     """Changes what MiniStack cannot do."""
     cfn = copy.deepcopy(cfn)
     resources = cfn["Resources"]
+    # It hands the parameter's text through where CloudFormation makes a boolean of it.
+    resources["Table"]["Properties"]["DeletionProtectionEnabled"] = True
     # It knows no metric math in alarms.
     body = resources["Dashboard"]["Properties"]["DashboardBody"]
     for name in ("FunctionThrottlesAlarm", "TableThrottlesAlarm"):

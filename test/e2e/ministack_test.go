@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +24,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -312,6 +316,7 @@ func TestTheStackOnMiniStack(t *testing.T) {
 	stack.invoke(t, "NotifyFunction", `{"sweep": true}`) // the schedule's own input; its minute is too long for a test
 	waitFor(t, "all digested", 30*time.Second, func() bool { return s.outcomes()["last"] == "pass" })
 	s.browse()
+	stack.healed(t, s)
 	stack.calls.check(t, stack.Template, map[string]bool{"HasSecrets": true, "HasSlack": true}, "IngestFunction", "DigestFunction", "NotifyFunction", "DashboardFunction")
 }
 
@@ -395,5 +400,55 @@ func (s *sodalite) browse() {
 	resp, err := p.client.Post(s.url+"/sign-out", "application/x-www-form-urlencoded", nil)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		s.t.Errorf("sign-out: %v, %v", resp, err)
+	}
+}
+
+// doctor runs the doctor, exit code 0 or 1, and gives what is not ok by check.
+func (s *sodalite) doctor() map[string]string {
+	s.t.Helper()
+	path, err := program()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cmd := exec.Command(path, "doctor", "--json")
+	cmd.Env = slices.Concat(os.Environ(), s.env, []string{"SODALITE_API_KEY_ID=" + s.key, "SODALITE_API_KEY_SECRET=" + s.secret})
+	out, _ := cmd.Output() // an exit code says no more than the findings
+	var found []struct{ Check, State, Says, Fix string }
+	if err := json.Unmarshal(out, &found); err != nil {
+		s.t.Fatalf("doctor: %v in %s", err, out)
+	}
+	bad := map[string]string{}
+	for _, f := range found {
+		s.t.Logf("doctor: %s: %s, %s", f.Check, f.State, f.Says)
+		if f.State != "ok" {
+			bad[f.Check] = f.State
+		}
+	}
+	wrong := slices.Contains(slices.Collect(maps.Values(bad)), "wrong")
+	if len(found) < 14 || wrong != (cmd.ProcessState.ExitCode() == 1) {
+		s.t.Errorf("%d findings, exit code %d", len(found), cmd.ProcessState.ExitCode())
+	}
+	return bad
+}
+
+// healed lets the doctor find what the emulator leaves out of the template, does what the doctor says, and looks again.
+func (s *stack) healed(t *testing.T, on *sodalite) {
+	t.Helper()
+	if bad := on.doctor(); fmt.Sprint(bad) != "map[expiry:wrong recovery:warning]" {
+		t.Errorf("the doctor found %v, want that time-to-live and recovery are off", bad)
+	}
+	client, table := dynamodb.NewFromConfig(s.config), s.Outputs["TableName"]
+	_, err := client.UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{TableName: &table,
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String("expires"), Enabled: aws.Bool(true)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.UpdateContinuousBackups(t.Context(), &dynamodb.UpdateContinuousBackupsInput{TableName: &table,
+		PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bad := on.doctor(); len(bad) != 0 {
+		t.Errorf("after its cure the doctor still found %v", bad)
 	}
 }
