@@ -65,13 +65,13 @@ func Start(ctx context.Context, bootstrap string, env []string, timeout time.Dur
 		return nil, err
 	}
 	h := &Host{
-		timeout: timeout, listener: listener, started: time.Now(), ready: make(chan struct{}), next: make(chan *invocation), exited: make(chan struct{}),
+		timeout: timeout, listener: listener, ready: make(chan struct{}), next: make(chan *invocation), exited: make(chan struct{}),
 	}
-	go http.Serve(listener, h.mux()) //nolint:errcheck // ends with Close
 	h.cmd = exec.Command(bootstrap)
 	h.cmd.Env = append(append(os.Environ(), "AWS_LAMBDA_RUNTIME_API="+listener.Addr().String(), "AWS_LAMBDA_FUNCTION_VERSION=$LATEST"), env...)
 	h.cmd.Stdout, h.cmd.Stderr = out, out
-	h.started = time.Now()
+	h.started = time.Now()           // before the first request can be served, which reads it
+	go http.Serve(listener, h.mux()) //nolint:errcheck // ends with Close
 	if err := h.cmd.Start(); err != nil {
 		listener.Close()
 		return nil, err
