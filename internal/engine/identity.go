@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/crypto/blake2b"
+
+	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/sodacl"
+)
+
+// Identities are Soda Core's own (BLAKE2b of 4 bytes over the parts), so that a check keeps its history when it moves from
+// the reference client to this engine. Those of checks differ where YAML is written in a way that the two libraries print
+// differently; docs/sodacl.md says where.
+
+func hash(parts ...string) string {
+	h, err := blake2b.New(4, nil)
+	if err != nil {
+		panic(err) // the size is a constant
+	}
+	for _, p := range parts {
+		h.Write([]byte(p))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// identity is the key of a metric's history: metric-<definition>-<source>-<table>[-<partition>][-<column>]-<name>[-<hash>].
+func (r *run) identity(c *planned, column, name string, parts ...string) string {
+	words := []string{"metric"}
+	for _, word := range []string{r.Definition, c.source.Name, c.table, c.partition.Name, column, name} {
+		if word != "" {
+			words = append(words, word)
+		}
+	}
+	if len(parts) > 0 && strings.Join(parts, "") != "" {
+		words = append(words, hash(parts...))
+	}
+	return strings.Join(words, "-")
+}
+
+// placeless is the identity of a metric of the whole data source.
+func (r *run) placeless(c *planned, name, part string) string {
+	return r.identity(&planned{source: c.source, partition: &sodacl.Partition{}}, "", name, part)
+}
+
+// parts are what tells two metrics of one name and column apart: further arguments, filter, validity.
+func (r *run) parts(c *planned) []string {
+	var parts []string
+	if len(c.Args) > 1 {
+		parts = append(parts, c.Args[1:]...)
+	}
+	if c.Filter != "" {
+		parts = append(parts, c.Filter)
+	}
+	v := c.validity(r)
+	list := func(name string, values []sodacl.Literal) {
+		if len(values) > 0 {
+			parts = append(parts, name)
+			for _, l := range values {
+				parts = append(parts, l.Text)
+			}
+		}
+	}
+	word := func(name string, value *string) {
+		if value != nil {
+			parts = append(parts, name, *value)
+		}
+	}
+	whole := func(name string, value *int) {
+		if value != nil {
+			parts = append(parts, name, strconv.Itoa(*value))
+		}
+	}
+	float := func(name string, value *float64) {
+		if value != nil {
+			parts = append(parts, name, pythonFloat(*value))
+		}
+	}
+	list("missing_values", v.MissingValues)
+	word("missing_format", v.MissingFormat)
+	word("missing_regex", v.MissingRegex)
+	list("valid_values", v.ValidValues)
+	word("valid_format", v.ValidFormat)
+	word("valid_regex", v.ValidRegex)
+	whole("valid_length", v.ValidLength)
+	whole("valid_min_length", v.ValidMinLength)
+	whole("valid_max_length", v.ValidMaxLength)
+	float("valid_min", v.ValidMin)
+	float("valid_max", v.ValidMax)
+	if v.IncludeNull {
+		parts = append(parts, "include_null", "True")
+	}
+	return parts
+}
+
+// withoutIdentity are the keys of a check's configuration that may change without it becoming another check.
+var withoutIdentity = []string{"name", "samples limit", "identity", "attributes", "template", "warn_only"}
+
+// identities gives the check's identity, and others that the same check may have had.
+func identities(c *planned) (string, []string) {
+	header := c.Header
+	if alias, ok := strings.CutPrefix(header, "checks for "); ok && c.table != "" && alias != c.table && !strings.HasPrefix(alias, c.table+" ") {
+		header = "checks for " + alias + " being " + c.table // a "for each" section
+	}
+	parts := []string{header, c.Line}
+	if config := identityConfig(c.Config); config != "" {
+		parts = append(parts, config)
+	}
+	v1 := hash(parts...)
+	v2 := hash(append(slices.Clone(parts), c.source.Name)...)
+	v3 := hash(append(slices.Clone(parts), c.source.Name, filepath.Base(c.At.File))...)
+	if c.Identity != "" {
+		return c.Identity, []string{v3, v2, v1}
+	}
+	return v3, []string{v2, v1}
+}
+
+// identityConfig prints the configuration as the reference client's YAML library prints an ordered map, its keys sorted.
+func identityConfig(config *yaml.Node) string {
+	if config == nil {
+		return ""
+	}
+	type member struct{ key, value *yaml.Node }
+	var members []member
+	for i := 0; i+1 < len(config.Content); i += 2 {
+		if !slices.Contains(withoutIdentity, config.Content[i].Value) {
+			members = append(members, member{config.Content[i], config.Content[i+1]})
+		}
+	}
+	if len(members) == 0 {
+		return ""
+	}
+	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.key.Value, b.key.Value) })
+	var out strings.Builder
+	out.WriteString("!!omap\n")
+	for _, m := range members {
+		var body bytes.Buffer
+		e := yaml.NewEncoder(&body)
+		e.SetIndent(2)
+		key, value := *m.key, *m.value
+		key.HeadComment, key.LineComment, key.FootComment, value.HeadComment, value.LineComment, value.FootComment = "", "", "", "", "", ""
+		if err := e.Encode(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{&key, &value}}); err != nil {
+			continue
+		}
+		for i, line := range strings.Split(strings.TrimRight(body.String(), "\n"), "\n") {
+			if i == 0 {
+				out.WriteString("  - " + line + "\n")
+			} else {
+				out.WriteString("    " + line + "\n")
+			}
+		}
+	}
+	return out.String()
+}
+
+// attribute resolves an attribute as it is reported: numbers are texts, days are midnights.
+func attribute(a sodacl.Attribute, vars sodacl.Variables) dq.Attribute {
+	resolve := func(s string) string {
+		if resolved, err := vars.Resolve(s); err == nil {
+			return resolved
+		}
+		return s
+	}
+	var value any
+	switch v := a.Value.(type) {
+	case string:
+		value = resolve(v)
+	case int64, float64:
+		value = fmt.Sprint(v)
+	case time.Time:
+		value = v.Format(time.RFC3339)
+	default:
+		value = v
+	}
+	body, err := json.Marshal(value)
+	if err != nil {
+		body = nil
+	}
+	return dq.Attribute{Name: resolve(a.Name), Value: body}
+}

@@ -1,0 +1,109 @@
+// Package postgres is PostgreSQL as a data source, and Redshift, which speaks its wire protocol.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/sodalite-dq/sodalite/internal/engine"
+	"github.com/sodalite-dq/sodalite/internal/source"
+)
+
+var synonyms = map[string][]string{
+	"character varying":           {"varchar", "text"},
+	"double precision":            {"decimal", "numeric"},
+	"timestamp without time zone": {"timestamp"},
+	"timestamp with time zone":    {"timestamptz"},
+}
+
+func dialect() *engine.Dialect {
+	columns, tables := engine.InformationSchema(true)
+	return &engine.Dialect{
+		Name: "postgres", Quote: `"`, Fold: strings.ToLower, MaxItems: 500,
+		Regex:     func(x, pattern string) string { return x + " ~ " + pattern },
+		Deviation: true,
+		Percentile: func(x, fraction string) string {
+			return "PERCENTILE_DISC(" + fraction + ") WITHIN GROUP (ORDER BY " + x + ")"
+		},
+		NumberType: "FLOAT", RegexReplaceAll: ", 'g'",
+		Columns: columns, Tables: tables, Synonyms: synonyms,
+	}
+}
+
+// New makes a PostgreSQL source. Settings: host (required), port, username, password, database, schema, sslmode,
+// connection_timeout (seconds).
+func New(s *source.Settings) (*engine.Source, error) {
+	host, err := s.Required("host")
+	if err != nil {
+		return nil, err
+	}
+	return open(s, host, 5432, s.Text("sslmode", "prefer"), s.Text("connection_timeout", "15"), dialect())
+}
+
+// NewRedshift makes a Redshift source. Settings: host, port, username, password, database, schema, connection_timeout_sec.
+func NewRedshift(s *source.Settings) (*engine.Source, error) {
+	d := dialect()
+	d.Name, d.EscapeRegex, d.Percentile = "redshift", true, nil
+	d.Average = func(x string) string { return "AVG(" + x + "::real)" }
+	if s.Text("username", "") == "" || s.Text("password", "") == "" {
+		return nil, fmt.Errorf("%s: data source %s needs username and password; temporary credentials of IAM are not supported yet", s.At, s.Name)
+	}
+	return open(s, s.Text("host", "localhost"), 5439, s.Text("sslmode", "prefer"), s.Text("connection_timeout_sec", "15"), d)
+}
+
+func open(s *source.Settings, host string, port int, sslmode, timeout string, d *engine.Dialect) (*engine.Source, error) {
+	port, err := s.Port(port)
+	if err != nil {
+		return nil, err
+	}
+	seconds, err := strconv.Atoi(timeout)
+	if err != nil || seconds < 1 {
+		return nil, fmt.Errorf("%s: data source %s: the time-out %q is not a number of seconds", s.At, s.Name, timeout)
+	}
+	database := s.Text("database", "")
+	config, err := pgx.ParseConfig("sslmode=" + quote(sslmode))
+	if err != nil {
+		return nil, fmt.Errorf("%s: data source %s: sslmode %q is not known", s.At, s.Name, sslmode)
+	}
+	config.Host, config.Port, config.User, config.Password, config.Database = host, uint16(port), s.Text("username", ""), s.Text("password", ""), database
+	for _, f := range config.Fallbacks {
+		f.Host, f.Port = host, uint16(port)
+	}
+	config.ConnectTimeout = time.Duration(seconds) * time.Second
+	// The statements are sent once each; preparing them would be a round trip more.
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	config.RuntimeParams["application_name"] = "sodalite"
+	schema := s.Text("schema", "")
+	if schema != "" {
+		config.RuntimeParams["search_path"] = schema
+	}
+	return &engine.Source{
+		Name: s.Name, Type: s.Type, Dialect: d, Database: database, Schema: schema,
+		Open: func(ctx context.Context) (engine.Connection, error) {
+			return source.SQL(ctx, stdlib.OpenDB(*config), convert)
+		},
+	}, nil
+}
+
+func quote(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+}
+
+func convert(column *sql.ColumnType, v any) any {
+	switch column.DatabaseTypeName() {
+	case "NUMERIC":
+		return source.Number(v)
+	case "DATE":
+		if t, ok := v.(time.Time); ok {
+			return engine.Date{Time: t}
+		}
+	}
+	return v
+}

@@ -1,0 +1,45 @@
+// Package sources knows which kinds of data sources this program is built with.
+package sources
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sodalite-dq/sodalite/internal/engine"
+	"github.com/sodalite-dq/sodalite/internal/source"
+	"github.com/sodalite-dq/sodalite/internal/source/mysql"
+	"github.com/sodalite-dq/sodalite/internal/source/postgres"
+	"github.com/sodalite-dq/sodalite/internal/source/sqlite"
+)
+
+var kinds = map[string]func(*source.Settings) (*engine.Source, error){
+	"postgres": postgres.New,
+	"redshift": postgres.NewRedshift,
+	"mysql":    mysql.New,
+	"sqlite":   sqlite.New,
+}
+
+// Open makes a data source of its settings; it connects when the first statement is to run.
+func Open(s *source.Settings) (*engine.Source, error) {
+	if open, ok := kinds[s.Type]; ok {
+		return open(s)
+	}
+	hint := ""
+	if s.Type == "postgresql" {
+		hint = "; did you mean postgres?"
+	}
+	return nil, fmt.Errorf("%s: data source %s has the type %q, this program is built with %s%s", s.At, s.Name, s.Type, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "), hint)
+}
+
+// Of gives the data sources of a configuration by name.
+func Of(c *source.Config) func(name string) (*engine.Source, error) {
+	return func(name string) (*engine.Source, error) {
+		settings, err := c.Source(name)
+		if err != nil {
+			return nil, err
+		}
+		return Open(settings)
+	}
+}
