@@ -262,12 +262,14 @@ func (r *run) measure(ctx context.Context) {
 		}
 	}
 	for _, j := range r.jobs {
+		told := map[string]bool{} // a statement that is split says the same again and again
 		for _, q := range j.said {
 			r.scan.Queries = append(r.scan.Queries, q)
 			if r.Verbose {
 				r.log(dq.LevelDebug, nil, "Query %s:\n%s", q.Name, q.SQL)
 			}
-			if q.Error != "" {
+			if q.Error != "" && !told[q.Error] {
+				told[q.Error] = true
 				r.log(dq.LevelError, nil, "Query %s failed: %s", q.Name, q.Error)
 			}
 		}

@@ -77,6 +77,11 @@ func (p *parser) check(c *Check, line, config *yaml.Node) *Check {
 
 // complete tells what a check lacks, nil if it cannot be kept.
 func (p *parser) complete(c *Check, line *yaml.Node) *Check {
+	for _, condition := range []*Condition{c.Pass, c.Warn, c.Fail} {
+		if condition != nil && condition.empty() {
+			p.mistake(line, "%q: the lower end of the range is above its upper end, so nothing is in it", condition.Text)
+		}
+	}
 	switch c.Kind {
 	case Schema:
 		if c.Config == nil {

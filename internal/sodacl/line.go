@@ -316,6 +316,12 @@ func (s *scanner) condition() *Condition {
 	return nil
 }
 
+// empty tells whether the condition is a range without anything in it.
+func (c *Condition) empty() bool {
+	numbers := c.Low.Text == "" && c.High.Text == "" && c.Low.IsDuration == c.High.IsDuration
+	return (c.Op == "between" || c.Op == "not between") && numbers && (c.Low.Number > c.High.Number || c.Low.Duration > c.High.Duration)
+}
+
 func (s *scanner) value() Value {
 	t := s.rest()
 	if d := durationText.FindString(t); d != "" && bareName.FindString(t) == d {

@@ -207,7 +207,7 @@ func (c *Check) DefaultName() string {
 		word string
 		text string
 	}{{"warn", written(c.Warn)}, {"fail", written(c.Fail)}} {
-		if side.text != "" && c.Kind != FailedRows {
+		if side.text != "" {
 			name += " " + side.word + " " + side.text
 		}
 	}

@@ -32,6 +32,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/sodalite-dq/sodalite/internal/notify/notifytest"
+	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
 )
 
 // miniStack is a running emulator of AWS.
@@ -256,8 +257,8 @@ func (s *stack) invoke(t *testing.T, function, input string) {
 // than AWS is told in deploy.py.
 func TestTheStackOnMiniStack(t *testing.T) {
 	client := real(t, "SODALITE_SODA_POSTGRES")
-	database := startPostgres(t)
-	database.exec(t, orders+" INSERT INTO orders VALUES (4, 8, NULL);")
+	database := postgrestest.Start(t)
+	database.Exec(t, orders+" INSERT INTO orders VALUES (4, 8, NULL);")
 	slack := notifytest.StartSlack(t)
 	stack := deployStack(t, slack.WebhookURL(), "Samples=on")
 	topic := stack.listen(t, stack.Outputs["AlertTopicArn"])
@@ -269,7 +270,7 @@ func TestTheStackOnMiniStack(t *testing.T) {
 	}}
 	s.newKey()
 	soda := newScanner(t, client, map[string]string{
-		"configuration.yml": configuration(database.port) + s.snippet(),
+		"configuration.yml": configuration(database.Port) + s.snippet(),
 		"broken.yml":        configuration(1) + s.snippet(),
 		"checks.yml": "checks for orders:\n  - row_count > 0\n  - min(amount) >= 0:\n      name: No negative amounts\n" +
 			"  - missing_count(status):\n      warn: when > 0\n  - change for row_count < 10:\n      name: Growth is steady\n",
@@ -304,7 +305,7 @@ func TestTheStackOnMiniStack(t *testing.T) {
 	if now := s.outcomes(); fmt.Sprint(now) != fmt.Sprint(outcomes) {
 		t.Errorf("outcomes after a failed scan %v, before %v", now, outcomes)
 	}
-	database.exec(t, "UPDATE orders SET amount = 4 WHERE amount < 0")
+	database.Exec(t, "UPDATE orders SET amount = 4 WHERE amount < 0")
 	scan("configuration.yml")
 	waitFor(t, "warning gone", 30*time.Second, func() bool { return s.warning() == nil })
 	waitFor(t, "outcome pass", 30*time.Second, func() bool { return s.outcomes()["No negative amounts"] == "pass" })

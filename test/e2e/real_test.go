@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -223,65 +222,6 @@ func (s *sodalite) get(path string, v any) {
 func (s *sodalite) snippet() string {
 	host, port, _ := strings.Cut(strings.TrimPrefix(s.url, "http://"), ":")
 	return fmt.Sprintf("soda_cloud:\n  scheme: http\n  host: %s\n  port: %s\n  api_key_id: %s\n  api_key_secret: %s\n", host, port, s.key, s.secret)
-}
-
-// postgres is a throw-away cluster.
-type postgres struct {
-	port int
-	bin  string
-}
-
-func startPostgres(t *testing.T) *postgres {
-	t.Helper()
-	p := &postgres{port: freePort(t), bin: real(t, "SODALITE_POSTGRES_BIN")}
-	dir, err := os.MkdirTemp("", "sodalite-pg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	as := &syscall.SysProcAttr{Setpgid: true}
-	if os.Geteuid() == 0 { // PostgreSQL refuses to run as root
-		u, err := user.Lookup("postgres")
-		if err != nil {
-			t.Fatal(err)
-		}
-		uid, _ := strconv.Atoi(u.Uid)
-		gid, _ := strconv.Atoi(u.Gid)
-		as.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-	}
-	command := func(name string, args ...string) *exec.Cmd {
-		cmd := exec.Command(filepath.Join(p.bin, name), args...)
-		cmd.SysProcAttr, cmd.Dir = as, dir
-		return cmd
-	}
-	if out, err := command("initdb", "-D", dir, "-A", "trust", "-U", "postgres", "--no-sync").CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
-	}
-	server := command("postgres", "-D", dir, "-p", strconv.Itoa(p.port), "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off")
-	out := &logged{t: t, name: "postgres"}
-	server.Stdout, server.Stderr = out, out
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Signal(syscall.SIGINT) // fast shutdown
-		_ = server.Wait()
-	})
-	waitFor(t, "PostgreSQL ready", 30*time.Second, func() bool {
-		return exec.Command(filepath.Join(p.bin, "pg_isready"), "-h", "127.0.0.1", "-p", strconv.Itoa(p.port)).Run() == nil
-	})
-	return p
-}
-
-func (p *postgres) exec(t *testing.T, sql string) {
-	t.Helper()
-	out, err := exec.Command(filepath.Join(p.bin, "psql"), "-h", "127.0.0.1", "-p", strconv.Itoa(p.port), "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-q", "-c", sql).CombinedOutput()
-	if err != nil {
-		t.Fatalf("psql: %v\n%s", err, out)
-	}
 }
 
 // scanner is a folder with a Soda configuration, and the client to run in it.

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/sodalite-dq/sodalite/internal/notify/notifytest"
+	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
 )
 
 const orders = `
@@ -31,7 +32,7 @@ func configuration(port int) string {
 // the next good scan.
 func TestARealScanIsShownAndAlertedOnce(t *testing.T) {
 	client := real(t, "SODALITE_SODA_POSTGRES")
-	database := startPostgres(t)
+	database := postgrestest.Start(t)
 	cloud := startMiniStack(t, func(endpoint string) string { return endpoint })
 	topic, err := sns.NewFromConfig(cloud.config).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("alerts")})
 	if err != nil {
@@ -41,9 +42,9 @@ func TestARealScanIsShownAndAlertedOnce(t *testing.T) {
 	slack := notifytest.StartSlack(t)
 	s := startSodalite(t, "SODALITE_SLACK_WEBHOOK_URL="+slack.WebhookURL(), "SODALITE_SNS_TOPIC_ARN="+*topic.TopicArn, "AWS_ENDPOINT_URL_SNS="+cloud.endpoint,
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=eu-west-1")
-	database.exec(t, orders)
+	database.Exec(t, orders)
 	soda := newScanner(t, client, map[string]string{
-		"configuration.yml": configuration(database.port) + s.snippet(),
+		"configuration.yml": configuration(database.Port) + s.snippet(),
 		"broken.yml":        configuration(1) + s.snippet(),
 		"checks.yml":        "checks for orders:\n  - row_count > 0\n  - min(amount) >= 0:\n      name: No negative amounts\n  - missing_count(status):\n      warn: when > 5\n      fail: when > 10\n",
 	})
@@ -90,7 +91,7 @@ func TestARealScanIsShownAndAlertedOnce(t *testing.T) {
 		t.Errorf("outcomes after a failed scan %v, before %v", now, outcomes)
 	}
 
-	database.exec(t, "UPDATE orders SET amount = 4 WHERE amount < 0")
+	database.Exec(t, "UPDATE orders SET amount = 4 WHERE amount < 0")
 	good := scan("configuration.yml")
 	waitFor(t, "warning gone", 5*time.Second, func() bool { return s.warning() == nil })
 	waitFor(t, "outcome pass", 5*time.Second, func() bool { return s.outcomes()["No negative amounts"] == "pass" })
