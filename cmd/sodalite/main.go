@@ -1,5 +1,5 @@
-// Command sodalite runs the whole system in one process (serve), and is the command line for keys, users, attributes and
-// replays, on the embedded database or on a DynamoDB table.
+// Command sodalite runs the whole system in one process (serve), is the command line for keys, users, attributes and replays
+// (on the embedded database or on a DynamoDB table), and a scanner itself (scan, lint).
 package main
 
 import (
@@ -34,8 +34,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p := &program{get: os.LookupEnv, environ: os.Environ(), out: os.Stdout, errs: os.Stderr, in: os.Stdin}
-	if err := p.command().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "sodalite:", err)
+	root := p.command()
+	root.SetArgs(withSRF(os.Args[1:]))
+	if err := root.ExecuteContext(ctx); err != nil {
+		var scan scanExit
+		if !errors.As(err, &scan) {
+			fmt.Fprintln(os.Stderr, "sodalite:", err)
+		}
 		os.Exit(exitCode(err))
 	}
 }
@@ -46,6 +51,10 @@ type usageError struct{ error }
 func exitCode(err error) int {
 	var usage usageError
 	var mistakes config.Mistakes
+	var scan scanExit
+	if errors.As(err, &scan) {
+		return int(scan)
+	}
 	if errors.As(err, &usage) || errors.As(err, &mistakes) {
 		return exitUsage
 	}
@@ -69,7 +78,7 @@ func (p *program) command() *cobra.Command {
 		Long: `Sodalite takes in what data quality scanners such as Soda Core found, shows it, and tells people when a check failed.
 
 Settings come from the environment (SODALITE_…, see docs/settings.md); flags come before them.
-Exit codes: 0 done, 1 failed, 2 wrong usage or settings.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings; scan and lint have their own, see their --help.`,
 		SilenceErrors: true, SilenceUsage: true, Version: version(), RunE: help,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -84,7 +93,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings.`,
 	p.flags = map[string]*string{}
 	p.flag(root, "data", config.Data, "directory of the embedded database")
 	p.flag(root, "table", config.Table, "DynamoDB table to work on in place of the embedded database")
-	root.AddCommand(p.serveCommand(), p.keysCommand(), p.usersCommand(), p.attributesCommand(), p.replayCommand(), p.doctorCommand())
+	root.AddCommand(p.serveCommand(), p.keysCommand(), p.usersCommand(), p.attributesCommand(), p.replayCommand(), p.doctorCommand(),
+		p.scanCommand(), p.lintCommand(), p.sourcesCommand())
 	return root
 }
 

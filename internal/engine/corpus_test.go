@@ -107,11 +107,11 @@ func compareCorpus(t *testing.T, kind string, settings *source.Settings) {
 		t.Run(c.ID, func(t *testing.T) {
 			scan := run(t, settings, c.Sodacl, c.Vars)
 			problems := differences(want, scan)
-			if want.Queries != nil && len(scan.Queries) > *want.Queries && !scan.Errored {
-				t.Errorf("%d statements, the reference needs %d", len(scan.Queries), *want.Queries)
-			}
 			checks += len(want.Checks)
 			reason, deviates := deviations[c.ID]
+			if n := measuring(scan); !deviates && !scan.Errored && want.Queries != nil && n > *want.Queries {
+				t.Errorf("%d statements, the reference needs %d", n, *want.Queries)
+			}
 			switch {
 			case deviates && len(problems) == 0:
 				t.Errorf("listed as a deviation (%s), but is equal", reason)
@@ -121,6 +121,17 @@ func compareCorpus(t *testing.T, kind string, settings *source.Settings) {
 		})
 	}
 	t.Logf("%d checks compared", checks)
+}
+
+// measuring counts statements as the corpus does, which leaves out those of fail queries.
+func measuring(s *dq.Scan) int {
+	n := 0
+	for _, q := range s.Queries {
+		if !strings.Contains(q.Name, "user_defined_failed_rows") {
+			n++
+		}
+	}
+	return n
 }
 
 func logText(s *dq.Scan) string {

@@ -301,7 +301,8 @@ func (c *planned) judged(ctx context.Context, r *run) {
 		c.result.Reasons = append(c.result.Reasons, dq.Reason{Code: "notEvaluated", Message: dq.Truncate(err.Error(), 1000), Severity: severity(err)})
 	}
 	for _, m := range c.measures {
-		if !slices.Contains(c.result.Metrics, m.identity) {
+		part := slices.ContainsFunc(c.details, func(d detail) bool { return d.measure == m })
+		if !part && !slices.Contains(c.result.Metrics, m.identity) {
 			c.result.Metrics = append(c.result.Metrics, m.identity)
 		}
 	}

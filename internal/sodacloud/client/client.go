@@ -1,0 +1,184 @@
+// Package client is the scanner's side of the protocol of Soda Core 3: it pushes results to a server, and asks for history.
+// The server may be Sodalite or Soda Cloud.
+package client
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/engine"
+	v3 "github.com/sodalite-dq/sodalite/internal/sodacloud/v3"
+)
+
+// Client speaks to one server. It signs in at the first call, and again when its token is refused.
+type Client struct {
+	// URL is the server's address without a path, KeyID and KeySecret an API key.
+	URL, KeyID, KeySecret string
+	// HTTP sends requests; its time-out bounds each.
+	HTTP *http.Client
+	// Patience is how long a call is tried again when the server is busy or cannot be reached.
+	Patience time.Duration
+	token    string
+}
+
+// maxAnswer is how much of an answer is read.
+const maxAnswer = 8 << 20
+
+// Push sends a scan's results. The answer is the scan's id and the address of its page, as far as the server tells them.
+func (c *Client) Push(ctx context.Context, s *dq.Scan) (id, page string, err error) {
+	body := v3.Results(s)
+	body["type"] = "sodaCoreInsertScanResults"
+	body["defaultDataSourceProperties"] = map[string]string{"type": s.DataSourceType}
+	var answer struct {
+		ScanID   string `json:"scanId"`
+		CloudURL string `json:"cloudUrl"`
+	}
+	err = c.call(ctx, "/api/command", body, &answer)
+	return answer.ScanID, answer.CloudURL, err
+}
+
+// Measurements implements [engine.History].
+func (c *Client) Measurements(ctx context.Context, identity string, from, to time.Time, limit int) ([]engine.Measured, error) {
+	terms := []any{map[string]any{
+		"type": "equals", "left": column("metric.identity"), "right": map[string]any{"type": "string", "value": identity},
+	}}
+	for _, bound := range []struct {
+		kind string
+		at   time.Time
+	}{{"greaterThanOrEqual", from}, {"lessThanOrEqual", to}} {
+		if !bound.at.IsZero() {
+			terms = append(terms, map[string]any{
+				"type": bound.kind, "left": column("measurement.dataTime"),
+				"right": map[string]any{"type": "time", "scanTime": false, "time": bound.at.UTC().Format(time.RFC3339)},
+			})
+		}
+	}
+	query := map[string]any{"type": "sodaCoreHistoricMeasurements", "limit": limit, "filter": map[string]any{"type": "and", "andExpressions": terms}}
+	var answer struct {
+		Results []struct {
+			Value    json.RawMessage `json:"value"`
+			DataTime time.Time       `json:"dataTime"`
+		} `json:"results"`
+	}
+	if err := c.call(ctx, "/api/query", query, &answer); err != nil {
+		return nil, err
+	}
+	var out []engine.Measured
+	for _, m := range answer.Results[:min(len(answer.Results), limit)] { // Soda Cloud may give more
+		out = append(out, engine.Measured{Time: m.DataTime, Value: m.Value})
+	}
+	return out, nil
+}
+
+func column(name string) map[string]any {
+	return map[string]any{"type": "columnValue", "columnName": name}
+}
+
+// refused is an answer that is not 200.
+type refused struct {
+	status  int
+	message string
+}
+
+func (r *refused) Error() string {
+	return fmt.Sprintf("the server answered %d: %s", r.status, r.message)
+}
+
+// temporary tells whether the same call may succeed later.
+func (r *refused) temporary() bool {
+	return r.status == http.StatusTooManyRequests || r.status >= 500
+}
+
+// call signs in if need be and posts, again and again while the failure is a passing one.
+func (c *Client) call(ctx context.Context, path string, body map[string]any, answer any) error {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := c.once(ctx, path, body, answer)
+		var r *refused
+		if errors.As(err, &r) && !r.temporary() || err != nil && ctx.Err() != nil {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(cmp.Or(c.Patience, time.Minute)))
+	var permanent *backoff.PermanentError
+	if errors.As(err, &permanent) {
+		return permanent.Err
+	}
+	return err
+}
+
+func (c *Client) once(ctx context.Context, path string, body map[string]any, answer any) error {
+	for attempt := 1; ; attempt++ {
+		if c.token == "" {
+			if err := c.login(ctx); err != nil {
+				return err
+			}
+		}
+		body["token"] = c.token
+		err := c.post(ctx, path, body, answer)
+		var r *refused
+		if errors.As(err, &r) && r.status == http.StatusUnauthorized && attempt == 1 {
+			c.token = ""
+			continue
+		}
+		return err
+	}
+}
+
+func (c *Client) login(ctx context.Context) error {
+	if c.KeyID == "" || c.KeySecret == "" {
+		return &refused{http.StatusUnauthorized, "soda_cloud needs api_key_id and api_key_secret"}
+	}
+	var answer struct {
+		Token string `json:"token"`
+	}
+	if err := c.post(ctx, "/api/command", map[string]any{"type": "login", "apiKeyId": c.KeyID, "apiKeySecret": c.KeySecret}, &answer); err != nil {
+		return fmt.Errorf("sign in: %w", err)
+	}
+	c.token = answer.Token
+	return nil
+}
+
+func (c *Client) post(ctx context.Context, path string, body map[string]any, answer any) error {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+path, bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		var f struct {
+			Message string `json:"message"`
+		}
+		if json.Unmarshal(text, &f) != nil || f.Message == "" {
+			f.Message = dq.Truncate(strings.TrimSpace(string(text)), 200)
+		}
+		return &refused{resp.StatusCode, f.Message}
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return fmt.Errorf("the server's answer is not JSON: %w", err)
+	}
+	return nil
+}
