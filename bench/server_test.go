@@ -45,7 +45,7 @@ func serve(b *testing.B, store *sqlite.Table, env map[string]string) *server {
 	log := slog.New(slog.DiscardHandler)
 	s := &server{System: wiring.NewSystem(settings, store, wiring.LoadAWS, log, "bench"), url: front.URL}
 	s.MountScanners(mux, settings.MaxBody)
-	pages.Mount(mux, s.System)
+	pages.Mount(mux, s.System, s.System.Runs(nil))
 	return s
 }
 

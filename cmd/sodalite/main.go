@@ -94,7 +94,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings; scan and lint have thei
 	p.flag(root, "data", config.Data, "directory of the embedded database")
 	p.flag(root, "table", config.Table, "DynamoDB table to work on in place of the embedded database")
 	root.AddCommand(p.serveCommand(), p.keysCommand(), p.usersCommand(), p.attributesCommand(), p.replayCommand(), p.doctorCommand(),
-		p.scanCommand(), p.lintCommand(), p.sourcesCommand())
+		p.scanCommand(), p.lintCommand(), p.sourcesCommand(), p.definitionsCommand())
 	return root
 }
 

@@ -18,11 +18,13 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/demo"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/notify"
+	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/stream"
 	"github.com/sodalite-dq/sodalite/internal/table/sqlite"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
 	"github.com/sodalite-dq/sodalite/internal/wiring/messages"
 	"github.com/sodalite-dq/sodalite/internal/wiring/pages"
+	"github.com/sodalite-dq/sodalite/internal/wiring/runner"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -100,13 +102,23 @@ func reachable(a *net.TCPAddr) string {
 // run serves until ctx ends or something breaks, then stops everything in order: requests first, then the stream.
 func (p *program) run(ctx context.Context, s *wiring.System, store *sqlite.Table, listener net.Listener, once func(context.Context) error, silent bool) error {
 	notifier := messages.Notifier(s, wiring.LoadAWS, true)
-	runner, err := p.runner(s, notifier, store, silent)
+	changes, err := p.streamRunner(s, notifier, store, silent)
 	if err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
 	s.MountScanners(mux, s.Config.MaxBody)
-	pages.Mount(mux, s)
+	queue := make(chan string, maxQueued)
+	scans := s.Runs(func(_ context.Context, runID string) error {
+		select {
+		case queue <- runID:
+			return nil
+		default:
+			return errors.New("too many runs wait")
+		}
+	})
+	executor := runner.Executor(s, scans, wiring.LoadAWS, p.get)
+	pages.Mount(mux, s, scans)
 	server := &http.Server{
 		Handler: pages.Recovered(pages.Compressed(mux), s.Log), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
@@ -124,8 +136,12 @@ func (p *program) run(ctx context.Context, s *wiring.System, store *sqlite.Table
 		defer cancel()
 		return server.Shutdown(stopping)
 	})
-	g.Go(func() error { return runner.Run(ctx) })
+	g.Go(func() error { return changes.Run(ctx) })
 	g.Go(func() error { return keepHouse(ctx, store, s.Log) })
+	for range runsAtOnce {
+		g.Go(func() error { return execute(ctx, executor, queue, s.Log) })
+	}
+	g.Go(func() error { return tick(ctx, executor, s.Log) })
 	if !silent {
 		g.Go(func() error { return sweep(ctx, notifier, s.Log) })
 	}
@@ -140,8 +156,8 @@ func ignoreCanceled(err error) error {
 	return err
 }
 
-// runner brings changes to digest and notify as the template's event source mappings say. silent leaves out destinations.
-func (p *program) runner(s *wiring.System, notifier *notify.Notifier, store *sqlite.Table, silent bool) (*stream.Runner, error) {
+// streamRunner brings changes to digest and notify as the template's event source mappings say. silent leaves out destinations.
+func (p *program) streamRunner(s *wiring.System, notifier *notify.Notifier, store *sqlite.Table, silent bool) (*stream.Runner, error) {
 	mappings, err := stream.ReadMappings(sodalite.Template)
 	if err != nil {
 		return nil, err
@@ -187,6 +203,43 @@ func sweep(ctx context.Context, notifier *notify.Notifier, log *slog.Logger) err
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		}
+	}
+}
+
+// runsAtOnce is how many scans serve executes side by side, maxQueued how many may wait in memory; further ones wait in the
+// table for the next tick.
+const (
+	runsAtOnce = 2
+	maxQueued  = 100
+)
+
+// execute runs what was dispatched, as each invocation of function scan does.
+func execute(ctx context.Context, executor *runs.Executor, queue <-chan string, log *slog.Logger) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case id := <-queue:
+			if err := executor.Execute(ctx, id); err != nil && ctx.Err() == nil {
+				log.Error("run failed", "run", id, "error", err)
+			}
+		}
+	}
+}
+
+// tick starts what is due by schedule, as the schedule of function scan does.
+func tick(ctx context.Context, executor *runs.Executor, log *slog.Logger) error {
+	every := time.NewTicker(15 * time.Second)
+	defer every.Stop()
+	for {
+		if _, err := executor.Tick(ctx, executor.Bury); err != nil && ctx.Err() == nil {
+			log.Error("schedules cannot be looked at", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log"
 	"net/http"
+	_ "time/tzdata" // schedules are in time zones, and the runtime has no database of them
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -19,6 +20,10 @@ func main() {
 		log.Fatalln(err)
 	}
 	mux := http.NewServeMux()
-	pages.Mount(mux, s)
+	var dispatch func(context.Context, string) error // without the function, runs wait for its next tick
+	if name := s.Config.ScanFunction; name != "" {
+		dispatch = wiring.Invoker(wiring.LoadAWS, name)
+	}
+	pages.Mount(mux, s, s.Runs(dispatch))
 	lambda.Start(gateway.Handler(pages.Compressed(mux), s.Log))
 }

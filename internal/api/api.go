@@ -1,7 +1,7 @@
 // Package api is the public API v1, compatible with Soda Cloud's: what scripts and other tools read.
 //
 // It owns paths, paging, errors and how the system's views are worded as Soda words them, with a few members and paths of our
-// own (docs/api.md says which). It reads only; views come from package hub, who may read from package auth.
+// own (docs/api.md says which). Views come from package hub, runs from package runs, who may read from package auth.
 package api
 
 import (
@@ -20,6 +20,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/auth"
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/runs"
 )
 
 // Hub is what the API needs of the system.
@@ -33,6 +34,14 @@ type Hub interface {
 	Scan(ctx context.Context, id string) (dq.Scan, error)
 }
 
+// Runs starts and ends runs of scan definitions.
+type Runs interface {
+	Start(ctx context.Context, definition, trigger, by string, dataTime time.Time) (runs.Run, error)
+	Run(ctx context.Context, id string) (runs.Run, error)
+	Cancel(ctx context.Context, id, by string) (runs.Run, error)
+	DefinitionByID(ctx context.Context, id string) (runs.Definition, error)
+}
+
 // Auth knows API keys, and the sessions of browsers.
 type Auth interface {
 	Basic(ctx context.Context, keyID, secret, remote string) (auth.Principal, error)
@@ -42,6 +51,7 @@ type Auth interface {
 // Config is what the API needs. PublicURL may be empty: links then have the address that the request came to.
 type Config struct {
 	Hub          Hub
+	Runs         Runs
 	Auth         Auth
 	PublicURL    string
 	Organisation string
@@ -66,6 +76,8 @@ func Mount(mux *http.ServeMux, c Config) {
 	} {
 		mux.Handle("/api/v1/"+path, s.get(handle))
 	}
+	mux.Handle("POST /api/v1/scans", s.change(s.startScan))
+	mux.Handle("DELETE /api/v1/scans/{id}", s.change(s.cancelScan))
 	mux.Handle("/api/v1/", s.get(func(*http.Request) (any, error) {
 		return nil, failure(http.StatusNotFound, "not_found", "There is no such operation. See docs/api.md.")
 	}))
@@ -93,24 +105,47 @@ func (s *server) get(handle handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		trace := strings.ToLower(rand.Text())
 		body, err := s.answer(r, handle)
-		status := http.StatusOK
-		if err != nil {
-			e := s.word(r, err, trace)
-			status, body = e.status, e
-			writeErrorHeaders(w.Header(), e)
-		}
-		data, err := json.Marshal(body)
-		if err != nil {
-			s.Log.ErrorContext(r.Context(), "answer cannot be written as JSON", "error", err, "trace", trace, "path", r.URL.Path)
-			status, data = http.StatusInternalServerError, []byte(`{"code":"internal_error","message":"Internal error."}`)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("X-Soda-Trace-Id", trace)
-		w.WriteHeader(status)
-		_, _ = w.Write(append(data, '\n')) // the client is gone if this fails
+		s.write(w, r, trace, body, err)
 	})
+}
+
+// change is a request that changes something. It needs an API key: a session is a browser's, which other sites can send from.
+// handle writes status and headers; there is no body.
+func (s *server) change(handle func(w http.ResponseWriter, r *http.Request, by string) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		trace := strings.ToLower(rand.Text())
+		id, secret, _ := r.BasicAuth()
+		key, err := s.Auth.Basic(r.Context(), id, secret, remote(r))
+		if err == nil {
+			w.Header().Set("Cache-Control", "no-store")
+			w.Header().Set("X-Soda-Trace-Id", trace)
+			err = handle(w, r, key.Name)
+		}
+		if err != nil {
+			s.write(w, r, trace, nil, err)
+		}
+	})
+}
+
+// write answers with a body, or an error, as JSON.
+func (s *server) write(w http.ResponseWriter, r *http.Request, trace string, body any, err error) {
+	status := http.StatusOK
+	if err != nil {
+		e := s.word(r, err, trace)
+		status, body = e.status, e
+		writeErrorHeaders(w.Header(), e)
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		s.Log.ErrorContext(r.Context(), "answer cannot be written as JSON", "error", err, "trace", trace, "path", r.URL.Path)
+		status, data = http.StatusInternalServerError, []byte(`{"code":"internal_error","message":"Internal error."}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("X-Soda-Trace-Id", trace)
+	w.WriteHeader(status)
+	_, _ = w.Write(append(data, '\n')) // the client is gone if this fails
 }
 
 func writeErrorHeaders(h http.Header, e *apiError) {
@@ -129,7 +164,7 @@ func (s *server) answer(r *http.Request, handle handler) (any, error) {
 		return nil, err
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return nil, failure(http.StatusMethodNotAllowed, "method_not_allowed", "Use GET: this API reads only.")
+		return nil, failure(http.StatusMethodNotAllowed, "method_not_allowed", "Use GET here; scans are started with POST /api/v1/scans and canceled with DELETE.")
 	}
 	return handle(r)
 }
@@ -229,6 +264,10 @@ func timeParameter(r *http.Request, name string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
+	return readTime(name, text)
+}
+
+func readTime(name, text string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t, nil

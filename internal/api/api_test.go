@@ -19,6 +19,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/auth"
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/table/sqlite"
 )
 
@@ -42,10 +43,11 @@ func (doorman) Session(r *http.Request) (string, bool) {
 
 // system is the API over a hub with a few scans.
 type system struct {
-	t   *testing.T
-	mux *http.ServeMux
-	hub *hub.Hub
-	now time.Time
+	t    *testing.T
+	mux  *http.ServeMux
+	hub  *hub.Hub
+	runs *runs.Store
+	now  time.Time
 }
 
 func mustStart(t *testing.T) *system {
@@ -58,7 +60,8 @@ func mustStart(t *testing.T) *system {
 	}
 	t.Cleanup(func() { store.Close() })
 	s.hub = hub.New(store, clock, hub.Retention{})
-	api.Mount(s.mux, api.Config{Hub: s.hub, Auth: doorman{}, PublicURL: "https://dq.example.com", Organisation: "Kite", Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	s.runs = &runs.Store{Table: store, Now: clock, Keep: time.Hour}
+	api.Mount(s.mux, api.Config{Hub: s.hub, Runs: s.runs, Auth: doorman{}, PublicURL: "https://dq.example.com", Organisation: "Kite", Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	return s
 }
 

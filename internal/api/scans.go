@@ -1,10 +1,13 @@
 package api
 
 import (
+	"errors"
 	"net/http"
+	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/runs"
 )
 
 // scanRow is a scan (public API section 1.10).
@@ -47,6 +50,9 @@ func (s *server) headRow(r *http.Request, h *hub.ScanHead) scanRow {
 
 func (s *server) scan(r *http.Request) (any, error) {
 	scan, err := s.Hub.Scan(r.Context(), r.PathValue("id"))
+	if errors.Is(err, hub.ErrNotFound) {
+		return s.runRow(r)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +73,77 @@ func (s *server) scan(r *http.Request) (any, error) {
 	return row, nil
 }
 
+// runRow is a scan that this system executes, before its result is there.
+func (s *server) runRow(r *http.Request) (any, error) {
+	run, err := s.Runs.Run(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return scanRow{
+		ID: run.ID, CloudURL: s.link(r, "/scans/"+run.ID), State: run.Shown(), Created: isoTime(run.Requested), Submitted: isoTime(run.Requested),
+		ScanDefinition: scanDefinition{ID: dq.DefinitionID(run.Definition), Name: run.Definition}, Started: isoTime(run.Started), Ended: isoTime(run.Ended),
+		ScanTime: isoTime(run.DataTime), Checks: []scanCheck{}, Why: run.Why,
+	}, nil
+}
+
+// maxForm is how many bytes of a form are read.
+const maxForm = 16 << 10
+
+// startScan starts a scan definition (public API section 1.10). It is named by its name, or by its id.
+func (s *server) startScan(w http.ResponseWriter, r *http.Request, by string) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return failure(http.StatusBadRequest, "invalid_body", "The body must be a form (application/x-www-form-urlencoded): scanDefinition=NAME.")
+	}
+	name := r.PostForm.Get("scanDefinition")
+	if name == "" {
+		return failure(http.StatusBadRequest, "invalid_parameter", "scanDefinition is missing: send the name of a scan definition as a form.")
+	}
+	var dataTime time.Time
+	if text := r.PostForm.Get("dataTimestamp"); text != "" {
+		var err error
+		if dataTime, err = readTime("dataTimestamp", text); err != nil {
+			return err
+		}
+	}
+	if d, err := s.Runs.DefinitionByID(r.Context(), name); err == nil {
+		name = d.Name
+	}
+	run, err := s.Runs.Start(r.Context(), name, runs.ByAPI, by, dataTime)
+	if errors.Is(err, runs.ErrNotFound) {
+		return failure(http.StatusBadRequest, "invalid_parameter", "scanDefinition: %q is no definition that can be started here. Those that exist only because a scanner pushed results cannot; see sodalite definitions apply.", dq.Truncate(name, 100))
+	}
+	if err != nil && run.ID == "" {
+		return err
+	}
+	if err != nil { // queued, and tried again by the next tick
+		s.Log.WarnContext(r.Context(), "run is queued but was not started", "run", run.ID, "error", err)
+	}
+	w.Header().Set("Location", s.link(r, "/api/v1/scans/"+run.ID))
+	w.Header().Set("X-Soda-Scan-Id", run.ID)
+	w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// cancelScan ends a scan that this system executes: at once while it is queued, else as soon as it can be.
+func (s *server) cancelScan(w http.ResponseWriter, r *http.Request, by string) error {
+	run, err := s.Runs.Cancel(r.Context(), r.PathValue("id"), "By "+by+".")
+	if errors.Is(err, runs.ErrFinished) {
+		return failure(http.StatusBadRequest, "invalid_state", "The scan has ended (%s) and cannot be canceled.", run.State)
+	}
+	if errors.Is(err, runs.ErrNotFound) {
+		if _, scan := s.Hub.Scan(r.Context(), r.PathValue("id")); scan == nil {
+			return failure(http.StatusBadRequest, "invalid_state", "A scanner elsewhere ran this scan; it has ended and cannot be canceled.")
+		}
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", s.link(r, "/api/v1/scans/"+run.ID))
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
 // logLine is a line of a scan's log, oldest first.
 type logLine struct {
 	Index     int    `json:"index"`
@@ -81,6 +158,9 @@ func (s *server) logs(r *http.Request) (any, error) {
 		return nil, err
 	}
 	scan, err := s.Hub.Scan(r.Context(), r.PathValue("id"))
+	if errors.Is(err, hub.ErrNotFound) {
+		_, err = s.runRow(r) // its log comes with its result
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,9 @@ type Config struct {
 	// MetricsNamespace is where CloudWatch puts our metrics; "" for no metrics.
 	MetricsNamespace string
 
+	// ScanFunction is the name or ARN of the function that executes runs; "" where the process does it itself.
+	ScanFunction string
+
 	// SNSTopicARN is the topic for failed checks; "" for none.
 	SNSTopicARN string
 	// SlackWebhook, Webhook and WebhookSecret are the other destinations; unset for none.
@@ -59,6 +62,7 @@ const (
 	MaxBody            = "SODALITE_MAX_BODY"
 	LogLevel           = "SODALITE_LOG_LEVEL"
 	MetricsNamespace   = "SODALITE_METRICS_NAMESPACE"
+	ScanFunction       = "SODALITE_SCAN_FUNCTION"
 	SNSTopicARN        = "SODALITE_SNS_TOPIC_ARN"
 	SlackWebhookURL    = "SODALITE_SLACK_WEBHOOK_URL"
 	SlackWebhookURLARN = "SODALITE_SLACK_WEBHOOK_URL_ARN"
@@ -72,7 +76,7 @@ const (
 
 // Names lists every setting.
 var Names = []string{
-	Listen, Data, Table, PublicURL, Organisation, Samples, Attributes, Retention, SampleRetention, MaxBody, LogLevel, MetricsNamespace, SNSTopicARN,
+	Listen, Data, Table, PublicURL, Organisation, Samples, Attributes, Retention, SampleRetention, MaxBody, LogLevel, MetricsNamespace, ScanFunction, SNSTopicARN,
 	SlackWebhookURL, SlackWebhookURLARN, WebhookURL, WebhookURLARN, WebhookSecret, WebhookSecretARN, SigningSecret, SigningSecretARN,
 }
 
@@ -117,6 +121,7 @@ func Load(get Lookup) (*Config, error) {
 		MaxBody:             r.size(MaxBody, inLambda),
 		LogLevel:            r.level(LogLevel),
 		MetricsNamespace:    r.checked(MetricsNamespace, checkNamespace),
+		ScanFunction:        r.text(ScanFunction),
 		SNSTopicARN:         r.checked(SNSTopicARN, checkTopic),
 		SlackWebhook:        r.secret(SlackWebhookURL, SlackWebhookURLARN, checkWebhookURL),
 		Webhook:             r.secret(WebhookURL, WebhookURLARN, checkWebhookURL),

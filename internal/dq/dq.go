@@ -51,11 +51,12 @@ func (o Outcome) Rank() int {
 // ScanState is the life of a scan, in the words of Soda Cloud's public API (GET /api/v1/scans/{id}).
 type ScanState string
 
-// The states. All but Queuing and Executing are final. Incomplete is ours: the scanner reported no error, but stopped
+// The states. All but Queuing, Executing and CancelationRequested are final. Incomplete is ours: the scanner reported no error, but stopped
 // before its closing summary (for instance by Ctrl-C).
 const (
 	Queuing               ScanState = "queuing"
 	Executing             ScanState = "executing"
+	CancelationRequested  ScanState = "cancelationRequested"
 	Completed             ScanState = "completed"
 	CompletedWithWarnings ScanState = "completedWithWarnings"
 	CompletedWithFailures ScanState = "completedWithFailures"
@@ -73,7 +74,9 @@ func (s ScanState) Clean() bool {
 }
 
 // Finished tells whether the state is final.
-func (s ScanState) Finished() bool { return s != Queuing && s != Executing && s != "" }
+func (s ScanState) Finished() bool {
+	return s != Queuing && s != Executing && s != CancelationRequested && s != ""
+}
 
 // DatasetRef names a dataset the way a scanner does: data source, path of containers (database, schema; may be empty),
 // and table, view, file or topic. Name is empty for checks on a whole data source.

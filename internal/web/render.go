@@ -17,7 +17,7 @@ var templateFiles embed.FS
 type pages map[string]func() *template.Template
 
 var pageNames = []string{
-	"checks", "check", "datasets", "dataset", "scans", "scan", "sample", "attributes", "connect", "sign-in", "problem",
+	"checks", "check", "datasets", "dataset", "scans", "scan", "run", "definitions", "definition", "sample", "attributes", "connect", "sign-in", "problem",
 }
 
 func parsePages(a *assets) pages {
@@ -42,6 +42,8 @@ type view struct {
 	Version string
 	Sprite  template.HTML
 	Body    any
+	// Refresh is after how many seconds the page is to show itself again, 0 for never.
+	Refresh int
 }
 
 // render answers with a page. It is made in memory first, so that an error in the middle can still become an error page.

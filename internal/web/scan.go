@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"html/template"
 	"maps"
 	"net/http"
@@ -106,6 +107,9 @@ func (s *site) scan(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	scan, err := s.Hub.Scan(r.Context(), id)
+	if errors.Is(err, hub.ErrNotFound) {
+		return s.run(w, r, id)
+	}
 	if err != nil {
 		return err
 	}

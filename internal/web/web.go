@@ -47,9 +47,10 @@ type Auth interface {
 	SignOut(w http.ResponseWriter, r *http.Request)
 }
 
-// Config is what the pages need. Hub and Auth are required.
+// Config is what the pages need. Hub, Runs and Auth are required.
 type Config struct {
 	Hub  Hub
+	Runs Runs
 	Auth Auth
 	// Deliveries lists the messages of a scan; nil if there is no notification.
 	Deliveries func(ctx context.Context, scanID string) ([]notify.Delivery, error)
@@ -92,6 +93,11 @@ func (s *site) routes() *http.ServeMux {
 	mux.Handle("GET /datasets/{id}", s.signedIn(s.dataset))
 	mux.Handle("GET /scans", s.signedIn(s.scans))
 	mux.Handle("GET /scans/{id}", s.signedIn(s.scan))
+	mux.Handle("POST /scans/{id}/cancel", s.signedIn(s.cancelRun))
+	mux.Handle("GET /definitions", s.signedIn(s.definitions))
+	mux.Handle("GET /definitions/{id}", s.signedIn(s.definition))
+	mux.Handle("POST /definitions/{id}", s.signedIn(s.saveDefinition))
+	mux.Handle("POST /definitions/{id}/run", s.signedIn(s.runDefinition))
 	mux.Handle("GET /samples/{id}", s.signedIn(s.sample))
 	mux.Handle("GET /organization/attributes", s.signedIn(s.attributes))
 	mux.Handle("GET /connect", s.signedIn(s.connect))

@@ -20,6 +20,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/notify"
+	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/table/sqlite"
 	"github.com/sodalite-dq/sodalite/internal/web"
 )
@@ -55,6 +56,7 @@ func (doorman) SignOut(w http.ResponseWriter, _ *http.Request) {
 type site struct {
 	t    *testing.T
 	hub  *hub.Hub
+	runs *runs.Store
 	page http.Handler
 	now  time.Time
 }
@@ -69,8 +71,9 @@ func mustStart(t *testing.T) *site {
 	}
 	t.Cleanup(func() { store.Close() })
 	s.hub = hub.New(store, clock, hub.Retention{})
+	s.runs = &runs.Store{Table: store, Now: clock, Keep: time.Hour}
 	s.page = web.New(web.Config{
-		Hub: s.hub, Auth: doorman{}, PublicURL: "https://dq.example.com", Version: "test", Now: clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Hub: s.hub, Runs: s.runs, Auth: doorman{}, PublicURL: "https://dq.example.com", Version: "test", Now: clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Deliveries: func(_ context.Context, scanID string) ([]notify.Delivery, error) {
 			if scanID != "second" {
 				return nil, nil

@@ -15,15 +15,16 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/api"
 	"github.com/sodalite-dq/sodalite/internal/notify"
+	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/web"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
 )
 
-// Mount serves the public API, the pages, and /healthz.
-func Mount(mux *http.ServeMux, s *wiring.System) {
-	api.Mount(mux, api.Config{Hub: s.Hub, Auth: s.Auth, PublicURL: s.Config.PublicURL, Organisation: s.Config.Organisation, Log: s.Log})
+// Mount serves the public API, the pages, and /healthz. store is where runs are asked for.
+func Mount(mux *http.ServeMux, s *wiring.System, store *runs.Store) {
+	api.Mount(mux, api.Config{Hub: s.Hub, Runs: store, Auth: s.Auth, PublicURL: s.Config.PublicURL, Organisation: s.Config.Organisation, Log: s.Log})
 	mux.Handle("/", web.New(web.Config{
-		Hub: s.Hub, Auth: s.Auth, PublicURL: s.Config.PublicURL, Version: s.Version, Log: s.Log,
+		Hub: s.Hub, Runs: store, Auth: s.Auth, PublicURL: s.Config.PublicURL, Version: s.Version, Log: s.Log,
 		Deliveries: func(ctx context.Context, scanID string) ([]notify.Delivery, error) {
 			return notify.Deliveries(ctx, s.Table, scanID)
 		},
