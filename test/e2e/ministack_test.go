@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -31,8 +33,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/notify/notifytest"
+	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
+	"github.com/sodalite-dq/sodalite/internal/table/dynamo"
 )
 
 // miniStack is a running emulator of AWS.
@@ -153,6 +158,8 @@ type stack struct {
 	Functions     map[string]string // names by logical id
 	SigningSecret string
 	slackSecret   string
+	// passwordSecret holds the password of a data source.
+	passwordSecret string
 	calls         *recorder
 }
 
@@ -169,8 +176,13 @@ func deployStack(t *testing.T, slackURL string, parameters ...string) *stack {
 		t.Fatal(err)
 	}
 	s.slackSecret = *secret.ARN
-	args := append([]string{"deploy.py", s.endpoint, "../../template.yaml", functionZips(t, "ingest", "digest", "notify", "dashboard"),
-		"SafeDeployments=false", "SlackWebhookUrlSecretArn=" + s.slackSecret}, parameters...)
+	password, err := secretsmanager.NewFromConfig(s.config).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("password"), SecretString: aws.String("secret")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.passwordSecret = *password.ARN
+	args := append([]string{"deploy.py", s.endpoint, "../../template.yaml", functionZips(t, "ingest", "digest", "notify", "scan", "dashboard"),
+		"SafeDeployments=false", "SlackWebhookUrlSecretArn=" + s.slackSecret, "SourceSecretArns=" + s.passwordSecret}, parameters...)
 	cmd := exec.Command(filepath.Join(filepath.Dir(sam), "python"), args...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -199,6 +211,10 @@ func (s *stack) inTheTemplate(physical string) string {
 		return "SigningSecret"
 	case physical == s.slackSecret:
 		return "SlackWebhookUrlSecretArn"
+	case physical == s.passwordSecret:
+		return "SourceSecretArns"
+	case strings.Contains(physical, s.Functions["ScanFunction"]+":live"):
+		return "ScanFunctionAliaslive"
 	}
 	return physical
 }
@@ -317,8 +333,83 @@ func TestTheStackOnMiniStack(t *testing.T) {
 	stack.invoke(t, "NotifyFunction", `{"sweep": true}`) // the schedule's own input; its minute is too long for a test
 	waitFor(t, "all digested", 30*time.Second, func() bool { return s.outcomes()["last"] == "pass" })
 	s.browse()
+	database.Exec(t, "CREATE TABLE wide (id int); INSERT INTO wide VALUES (1)")
+	stack.runsScans(t, s, database.Port, slack)
 	stack.healed(t, s)
-	stack.calls.check(t, stack.Template, map[string]bool{"HasSecrets": true, "HasSlack": true}, "IngestFunction", "DigestFunction", "NotifyFunction", "DashboardFunction")
+	stack.calls.check(t, stack.Template, map[string]bool{"HasSecrets": true, "HasSlack": true, "HasSourceSecrets": true},
+		"IngestFunction", "DigestFunction", "NotifyFunction", "ScanFunction", "DashboardFunction")
+}
+
+// runsScans lets the stack scan a database itself: by its schedule, asked for by API, and by a person.
+func (s *stack) runsScans(t *testing.T, system *sodalite, port int, slack *notifytest.Slack) {
+	t.Helper()
+	// Two minutes ago, so that the schedule has been due since.
+	store := &runs.Store{Table: dynamo.New(dynamodb.NewFromConfig(s.config), s.Outputs["TableName"], time.Now), Now: func() time.Time { return time.Now().Add(-2 * time.Minute) }}
+	source := runs.Source{Name: "shop", Type: "postgres", Settings: map[string]string{
+		"host": "127.0.0.1", "port": fmt.Sprint(port), "username": "postgres", "password": s.passwordSecret, "database": "postgres", "schema": "public",
+	}}
+	definition := runs.Definition{Name: "house", Source: "shop", Schedule: "* * * * *", Files: []runs.File{{Name: "checks.yml", Text: `checks for wide:
+  - row_count > 1:
+      name: More than one
+  - change for row_count < 10:
+      name: Not too fast
+`}}}
+	if err := errors.Join(store.SaveSource(t.Context(), source), store.SaveDefinition(t.Context(), definition, "test")); err != nil {
+		t.Fatal(err)
+	}
+	before := slack.Count()
+	s.invoke(t, "ScanFunction", `{"tick": true}`) // the schedule's own input; its minute is too long for a test
+	waitFor(t, "scheduled scan", 30*time.Second, func() bool {
+		outcomes := system.outcomes()
+		return outcomes["More than one"] == "fail" && outcomes["Not too fast"] == "pass"
+	})
+	messages := slack.Wait(t, before+1, 30*time.Second)
+	if text := messages[len(messages)-1].Text; !strings.Contains(text, "More than one") {
+		t.Errorf("the Slack text lacks the check: %s", text)
+	}
+
+	id := system.startScan("house")
+	waitFor(t, "scan asked for by API", 30*time.Second, func() bool { return system.scanState(id) == "completedWithFailures" })
+
+	p := system.signIn()
+	resp, err := p.client.Post(system.url+"/definitions/"+dq.DefinitionID("house")+"/run", "application/x-www-form-urlencoded", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	asked := path.Base(resp.Request.URL.Path)
+	waitFor(t, "scan asked for by a person", 30*time.Second, func() bool { return system.scanState(asked) == "completedWithFailures" })
+	if heading := p.get("/scans/" + asked).Find("h1").Text(); !strings.Contains(heading, "house") {
+		t.Errorf("the scan's page is headed %q", heading)
+	}
+}
+
+// startScan asks for a run of a definition by the public API and gives its id.
+func (s *sodalite) startScan(definition string) string {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+"/api/v1/scans", strings.NewReader(url.Values{"scanDefinition": {definition}}.Encode()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.SetBasicAuth(s.key, s.secret)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		body, _ := io.ReadAll(resp.Body)
+		s.t.Fatalf("POST scans: %s %s", resp.Status, body)
+	}
+	return resp.Header.Get("X-Soda-Scan-Id")
+}
+
+func (s *sodalite) scanState(id string) string {
+	s.t.Helper()
+	var scan struct{ State string }
+	s.get("/api/v1/scans/"+id, &scan)
+	return scan.State
 }
 
 // unusual pushes what makes functions take their rarer ways: results too large for one item, that shrink later; a history
@@ -349,13 +440,13 @@ func (s *sodalite) unusual() {
 		s.post("/api/command", map[string]any{"type": "sodaCoreInsertScanResults", "token": token, "definitionName": "wide", "checks": checks, "metrics": metrics,
 			"dataTimestamp": time.Now().UTC().Add(time.Duration(minute) * time.Minute).Format(time.RFC3339)})
 	}
-	push(-2, 900, "first", "metric-wide")
-	push(-1, 10, "last", "metric-wide")
+	push(-2, 900, "first", "metric-house-shop-wide-row_count")
+	push(-1, 10, "last", "metric-house-shop-wide-row_count")
 	waitFor(s.t, "both digested", 30*time.Second, func() bool { return s.outcomes()["last"] == "pass" })
 	history := s.post("/api/query", map[string]any{"type": "sodaCoreHistoricMeasurements", "token": token,
 		"filter": map[string]any{"type": "and", "andExpressions": []any{map[string]any{"type": "equals",
 			"left":  map[string]any{"type": "columnValue", "columnName": "metric.identity"},
-			"right": map[string]any{"type": "string", "value": "metric-wide"}}}}})
+			"right": map[string]any{"type": "string", "value": "metric-house-shop-wide-row_count"}}}}})
 	if results, ok := history["results"].([]any); !ok || len(results) != 2 {
 		s.t.Errorf("history %v", history)
 	}
@@ -407,11 +498,11 @@ func (s *sodalite) browse() {
 // doctor runs the doctor, exit code 0 or 1, and gives what is not ok by check.
 func (s *sodalite) doctor() map[string]string {
 	s.t.Helper()
-	path, err := program()
+	binary, err := program()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cmd := exec.Command(path, "doctor", "--json")
+	cmd := exec.Command(binary, "doctor", "--json")
 	cmd.Env = slices.Concat(os.Environ(), s.env, []string{"SODALITE_API_KEY_ID=" + s.key, "SODALITE_API_KEY_SECRET=" + s.secret})
 	out, _ := cmd.Output() // an exit code says no more than the findings
 	var found []struct{ Check, State, Says, Fix string }

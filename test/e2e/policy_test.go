@@ -86,6 +86,11 @@ func callsOf(req *http.Request, body []byte) []call {
 		var in struct{ SecretId string }
 		_ = json.Unmarshal(body, &in)
 		return []call{{action: "secretsmanager:" + operation, resource: in.SecretId}}
+	case strings.HasSuffix(req.URL.Path, "/invocations"):
+		name, err := url.PathUnescape(strings.TrimSuffix(strings.TrimPrefix(req.URL.EscapedPath(), "/2015-03-31/functions/"), "/invocations"))
+		if err == nil {
+			return []call{{action: "lambda:InvokeFunction", resource: name}}
+		}
 	case service == "": // the query protocol of SNS
 		form, err := url.ParseQuery(string(body))
 		if err == nil && form.Get("Action") == "Publish" {
@@ -195,8 +200,14 @@ func statements(t *testing.T, template map[string]any, function string, conditio
 		return v
 	}
 	role := strings.TrimSuffix(words(at(template, "Resources", function, "Properties", "Role"))[0], ".Arn")
+	policies := slices.Clone(at(template, "Resources", role, "Properties", "Policies").([]any))
+	for name, r := range at(template, "Resources").(map[string]any) {
+		if at(r, "Type") == "AWS::IAM::Policy" && slices.Contains(words(at(template, "Resources", name, "Properties", "Roles")), role) {
+			policies = append(policies, at(r, "Properties"))
+		}
+	}
 	var out []statement
-	for _, p := range at(template, "Resources", role, "Properties", "Policies").([]any) {
+	for _, p := range policies {
 		for _, s := range at(p, "PolicyDocument", "Statement").([]any) {
 			s, ok := chosen(s, conditions).(map[string]any)
 			if !ok {
