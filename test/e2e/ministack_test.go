@@ -160,7 +160,7 @@ type stack struct {
 	slackSecret   string
 	// passwordSecret holds the password of a data source.
 	passwordSecret string
-	calls         *recorder
+	calls          *recorder
 }
 
 func deployStack(t *testing.T, slackURL string, parameters ...string) *stack {
