@@ -270,6 +270,7 @@ type DatasetReport struct {
 type Query struct {
 	Name       string        `json:"name"`
 	DataSource string        `json:"dataSource,omitempty"`
+	Prefix     []string      `json:"prefix,omitempty"` // containers of the table, see [DatasetRef]
 	Table      string        `json:"table,omitempty"`
 	Column     string        `json:"column,omitempty"`
 	SQL        string        `json:"sql,omitempty"`
@@ -360,7 +361,7 @@ func (s *Scan) BrokenDatasets() []DatasetRef {
 	var refs []DatasetRef
 	for _, q := range s.Queries {
 		if q.Error != "" && q.Table != "" {
-			refs = append(refs, DatasetRef{DataSource: q.DataSource, Name: q.Table})
+			refs = append(refs, DatasetRef{DataSource: q.DataSource, Prefix: q.Prefix, Name: q.Table})
 		}
 	}
 	return refs

@@ -96,7 +96,7 @@ const Scanner = "sodalite"
 // its log and state. Its id and time of arrival are the caller's.
 func Run(ctx context.Context, program *sodacl.Program, o Options) *dq.Scan {
 	r := newRun(program, o)
-	r.execute(ctx)
+	r.execute(ctx, r.plan)
 	return r.finish(ctx)
 }
 
@@ -136,8 +136,10 @@ type connected struct {
 // planned is a check of one dataset, ready to be judged when its measures are.
 type planned struct {
 	*sodacl.Check
+	at        sodacl.Position
 	source    *Source
-	table     string // as written, "" on the data-source level
+	prefix    []string // containers of the table, where checks name them
+	table     string   // as written, "" on the data-source level
 	partition *sodacl.Partition
 	vars      sodacl.Variables
 	measures  []*measure
@@ -152,19 +154,26 @@ type planned struct {
 }
 
 func newRun(program *sodacl.Program, o Options) *run {
+	r := begin(o, program.Mistakes)
+	r.program = program
+	if _, ok := program.Variables.Values["NOW"]; !ok {
+		program.Variables.Values["NOW"] = o.Now.UTC().Format("2006-01-02T15:04:05.000000-07:00")
+	}
+	return r
+}
+
+// begin starts a scan's log with the mistakes of its files.
+func begin(o Options, mistakes []sodacl.Mistake) *run {
 	o.Parallel = max(o.Parallel, 1)
 	if o.DataTime.IsZero() {
 		o.DataTime = o.Now
 	}
-	if _, ok := program.Variables.Values["NOW"]; !ok {
-		program.Variables.Values["NOW"] = o.Now.UTC().Format("2006-01-02T15:04:05.000000-07:00")
-	}
 	r := &run{
-		Options: o, program: program, sources: map[string]*Source{}, connections: map[string]*connected{}, aggregates: map[string]*job{}, measures: map[string]*measure{},
+		Options: o, sources: map[string]*Source{}, connections: map[string]*connected{}, aggregates: map[string]*job{}, measures: map[string]*measure{},
 		scan: &dq.Scan{Definition: o.Definition, DataSource: o.Source, DataTime: o.DataTime, Started: o.Now, Scanner: dq.Scanner{Name: Scanner, Version: o.Version}},
 	}
 	r.log(dq.LevelInfo, nil, "Sodalite %s", o.Version)
-	for _, m := range program.Mistakes {
+	for _, m := range mistakes {
 		level := dq.LevelError
 		if m.Warning {
 			level = dq.LevelWarning
@@ -216,9 +225,10 @@ func (r *run) close() {
 	}
 }
 
-func (r *run) execute(ctx context.Context) {
+// execute plans, measures and judges. A plan that gives false has said why in the log.
+func (r *run) execute(ctx context.Context, plan func(context.Context) bool) {
 	defer r.close()
-	if !r.plan(ctx) {
+	if !plan(ctx) {
 		return
 	}
 	r.measure(ctx)
@@ -292,9 +302,9 @@ func (c *planned) judged(ctx context.Context, r *run) {
 	var quiet quietly
 	switch {
 	case errors.As(err, &quiet):
-		r.log(dq.LevelInfo, &c.At, "Check %q is not evaluated: %s", c.result.Name, err)
+		r.log(dq.LevelInfo, &c.at, "Check %q is not evaluated: %s", c.result.Name, err)
 	case err != nil:
-		r.log(dq.LevelError, &c.At, "Check %q is not evaluated: %s", c.result.Name, err)
+		r.log(dq.LevelError, &c.at, "Check %q is not evaluated: %s", c.result.Name, err)
 	}
 	if err != nil {
 		c.result.Outcome = dq.NotEvaluated

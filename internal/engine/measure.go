@@ -42,6 +42,7 @@ func (m *measure) dataset() dq.DatasetRef {
 // job is one statement, or the aggregates of a partition, which may become several when one of them is wrong.
 type job struct {
 	source              *Source
+	prefix              []string
 	name, table, column string
 	// For aggregates: where the rows come from, and the items.
 	from  string
@@ -100,7 +101,7 @@ func (j *job) query(ctx context.Context, c Connection, timeout time.Duration, sq
 	}
 	start := time.Now()
 	rows, err := c.Query(inner, sql, keep)
-	q := dq.Query{Name: j.name, DataSource: j.source.Name, Table: unquoted(j.table), Column: j.column, SQL: sql, Duration: time.Since(start)}
+	q := dq.Query{Name: j.name, DataSource: j.source.Name, Prefix: j.prefix, Table: unquoted(j.table), Column: j.column, SQL: sql, Duration: time.Since(start)}
 	if err != nil {
 		if cause := context.Cause(inner); cause != nil && inner.Err() != nil {
 			err = cause

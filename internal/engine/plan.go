@@ -120,7 +120,7 @@ func (r *run) matching(ctx context.Context, source *Source, s sodacl.Selection, 
 
 // add plans one check. A check that cannot be planned is kept, to be reported as not evaluated.
 func (r *run) add(c *planned) {
-	c.result.Check = r.describe(c)
+	c.at, c.result.Check = c.At, r.describe(c)
 	var err error
 	switch c.Kind {
 	case sodacl.Metric:
@@ -231,29 +231,29 @@ func (r *run) aggregate(c *planned, name, column, item string, identity string) 
 	if err != nil {
 		return nil, err
 	}
-	return r.aggregateFrom(c, c.source, c.table, c.partition.Name, from, name, column, item, identity)
-}
-
-func (r *run) aggregateFrom(c *planned, s *Source, table, partition, from, name, column, item, identity string) (*measure, error) {
-	item, err := c.vars.Resolve(item)
-	if err != nil {
+	if item, err = c.vars.Resolve(item); err != nil {
 		return nil, err
 	}
+	return r.aggregateFrom(c, c.source, c.table, c.partition.Name, from, name, column, item, identity), nil
+}
+
+// aggregateFrom asks for an aggregate of any rows. The SQL is complete.
+func (r *run) aggregateFrom(c *planned, s *Source, table, partition, from, name, column, item, identity string) *measure {
 	place := s.Name + "\x00" + from
 	m, known := r.remember(place+"\x00"+item+"\x00"+identity, &measure{source: s, table: table, partition: partition, column: column, name: name, identity: identity, item: item})
 	if known {
 		c.measures = append(c.measures, m)
-		return m, nil
+		return m
 	}
 	j := r.aggregates[place]
 	if j == nil || len(j.items) >= s.Dialect.MaxItems {
-		j = &job{source: s, table: table, from: from, name: r.queryName(s, table, partition, "", "aggregation[0]")}
+		j = &job{source: s, prefix: c.prefix, table: table, from: from, name: r.queryName(s, table, partition, "", "aggregation[0]")}
 		r.aggregates[place] = j
 		r.jobs = append(r.jobs, j)
 	}
 	j.items = append(j.items, m)
 	c.measures = append(c.measures, m)
-	return m, nil
+	return m
 }
 
 // remember gives the measure that is known under the key, or keeps m.
@@ -272,21 +272,26 @@ func (r *run) statement(c *planned, m *measure, kind, sql string, keep int, read
 	if err != nil {
 		return nil, err
 	}
+	return r.ask(c, m, kind, sql, keep, read), nil
+}
+
+// ask is statement with SQL that is complete.
+func (r *run) ask(c *planned, m *measure, kind, sql string, keep int, read func(*Rows) (any, error)) *measure {
 	m.source = c.source
 	m, known := r.remember(c.source.Name+"\x00"+kind+"\x00"+sql+"\x00"+m.identity, m)
 	c.measures = append(c.measures, m)
 	if known {
-		return m, nil
+		return m
 	}
 	r.jobs = append(r.jobs, &job{
-		source: c.source, table: m.table, column: m.column, name: r.queryName(c.source, m.table, m.partition, m.column, kind), statement: sql, keep: keep,
+		source: c.source, prefix: c.prefix, table: m.table, column: m.column, name: r.queryName(c.source, m.table, m.partition, m.column, kind), statement: sql, keep: keep,
 		read: func(rows *Rows, err error) {
 			if m.err = err; err == nil {
 				m.value, m.err = read(rows)
 			}
 		},
 	})
-	return m, nil
+	return m
 }
 
 // queryName names a statement as the reference client does (its section 33).

@@ -8,17 +8,19 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sodalite-dq/sodalite/internal/yamldoc"
 )
 
 // checkList reads the entries of a list of checks. overall means the data-source level, where only some kinds are possible.
 func (p *parser) checkList(header string, list *yaml.Node, overall bool) []*Check {
 	if list.Kind != yaml.SequenceNode {
-		p.mistake(list, "%q must be a list of checks (lines that begin with \"- \"), it is %s; the section is left out", header, kindOf(list))
+		p.mistake(list, "%q must be a list of checks (lines that begin with \"- \"), it is %s; the section is left out", header, yamldoc.KindOf(list))
 		return nil
 	}
 	var checks []*Check
 	for _, n := range list.Content {
-		c := p.entry(header, follow(n))
+		c := p.entry(header, yamldoc.Follow(n))
 		if c == nil {
 			continue
 		}
@@ -42,7 +44,7 @@ func (p *parser) entry(header string, n *yaml.Node) *Check {
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!str":
 		return p.check(c, n, nil)
 	case n.Kind == yaml.MappingNode && len(n.Content) > 0:
-		key, config := follow(n.Content[0]), follow(n.Content[1])
+		key, config := yamldoc.Follow(n.Content[0]), yamldoc.Follow(n.Content[1])
 		if key.Value == "attributes" {
 			p.attributes = append(p.attributes, p.readAttributes(config)...)
 			return nil
@@ -51,12 +53,12 @@ func (p *parser) entry(header string, n *yaml.Node) *Check {
 			p.warning(n.Content[i], "%q is beside the check line and has no effect; indent it further to put it below", n.Content[i].Value)
 		}
 		if config.Kind != yaml.MappingNode {
-			p.mistake(key, "%q ends with a colon, but what follows is %s and not its configuration; the check is left out", clip(key.Value), kindOf(config))
+			p.mistake(key, "%q ends with a colon, but what follows is %s and not its configuration; the check is left out", clip(key.Value), yamldoc.KindOf(config))
 			return nil
 		}
 		return p.check(c, key, config)
 	}
-	p.mistake(n, "want a check such as \"row_count > 0\", found %s", kindOf(n))
+	p.mistake(n, "want a check such as \"row_count > 0\", found %s", yamldoc.KindOf(n))
 	return nil
 }
 
@@ -121,7 +123,7 @@ func (p *parser) complete(c *Check, line *yaml.Node) *Check {
 // configure reads the check's nested configuration. It gives false if the check cannot be kept without what was wrong.
 func (p *parser) configure(c *Check, config *yaml.Node) bool {
 	ok := true
-	for key, value := range entries(config) {
+	for key, value := range yamldoc.Entries(config) {
 		known, keep := p.common(c, key, value)
 		if !known {
 			switch c.Kind {
@@ -167,7 +169,7 @@ func (p *parser) common(c *Check, key, value *yaml.Node) (known, keep bool) {
 			return false, true
 		}
 		if n, err := strconv.Atoi(value.Value); err != nil || value.Tag != "!!int" || n < 0 {
-			p.mistake(value, "samples limit must be a whole number, it is %s", kindOf(value))
+			p.mistake(value, "samples limit must be a whole number, it is %s", yamldoc.KindOf(value))
 		} else {
 			c.SamplesLimit = n
 		}
@@ -203,7 +205,7 @@ func lastWins(list []Attribute) []Attribute {
 // alert reads "when CONDITION". What follows a complete condition is ignored, as the reference client does.
 func (p *parser) alert(key, value *yaml.Node) *Condition {
 	if value.Kind != yaml.ScalarNode || value.Tag != "!!str" {
-		p.mistake(value, "%s must be a condition such as \"when > 10\", it is %s", key.Value, kindOf(value))
+		p.mistake(value, "%s must be a condition such as \"when > 10\", it is %s", key.Value, yamldoc.KindOf(value))
 		return nil
 	}
 	var c *Condition
@@ -228,7 +230,7 @@ func (p *parser) alert(key, value *yaml.Node) *Condition {
 
 func (p *parser) text(key, value *yaml.Node) (string, bool) {
 	if value.Kind != yaml.ScalarNode || value.Tag != "!!str" {
-		p.mistake(value, "%s must be a text, it is %s; put it in quotes", key.Value, kindOf(value))
+		p.mistake(value, "%s must be a text, it is %s; put it in quotes", key.Value, yamldoc.KindOf(value))
 		return "", false
 	}
 	return value.Value, true
@@ -253,7 +255,7 @@ func (p *parser) metricKey(c *Check, key, value *yaml.Node) (known, keep bool) {
 	case c.Kind == Distribution && (key.Value == "distribution reference file" || key.Value == "sample"):
 		return true, true
 	}
-	return p.validity(&c.Validity, key.Value, value), !isNull(value)
+	return p.validity(&c.Validity, key.Value, value), !yamldoc.IsNull(value)
 }
 
 func cutLast(s string) (before, last string) {
@@ -309,7 +311,7 @@ func (p *parser) groupByKey(c *Check, key, value *yaml.Node) (known, keep bool) 
 	case "group_limit":
 		n, err := strconv.Atoi(value.Value)
 		if err != nil {
-			p.mistake(value, "group_limit must be a whole number, it is %s", kindOf(value))
+			p.mistake(value, "group_limit must be a whole number, it is %s", yamldoc.KindOf(value))
 			return true, true
 		}
 		c.Groups.Limit = n
@@ -331,7 +333,7 @@ func (p *parser) groupEvolutionKey(c *Check, key, value *yaml.Node) (known, keep
 		c.Query = dedent(s)
 		return true, ok
 	case "warn", "fail":
-		for rule, v := range entries(value) {
+		for rule, v := range yamldoc.Entries(value) {
 			switch {
 			case rule.Value == "when groups change":
 				c.Groups.Changes = true
@@ -355,14 +357,14 @@ func (p *parser) groupEvolutionKey(c *Check, key, value *yaml.Node) (known, keep
 // names reads a list of texts; anything else in it is a mistake, and the list is left out.
 func (p *parser) names(key, list *yaml.Node) []string {
 	if list.Kind != yaml.SequenceNode {
-		p.mistake(list, "%q must be a list, it is %s", key.Value, kindOf(list))
+		p.mistake(list, "%q must be a list, it is %s", key.Value, yamldoc.KindOf(list))
 		return nil
 	}
 	var out []string
 	for _, n := range list.Content {
-		n = follow(n)
+		n = yamldoc.Follow(n)
 		if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
-			p.mistake(n, "%q must be a list of texts, %s is none; put it in quotes", key.Value, kindOf(n))
+			p.mistake(n, "%q must be a list of texts, %s is none; put it in quotes", key.Value, yamldoc.KindOf(n))
 			return nil
 		}
 		out = append(out, n.Value)
@@ -375,11 +377,11 @@ func (p *parser) schemaKey(c *Check, key, value *yaml.Node) bool {
 		return false
 	}
 	if value.Kind != yaml.MappingNode {
-		p.mistake(value, "%s of a schema check must be a mapping of rules such as \"when required column missing\", it is %s", key.Value, kindOf(value))
+		p.mistake(value, "%s of a schema check must be a mapping of rules such as \"when required column missing\", it is %s", key.Value, yamldoc.KindOf(value))
 		return true
 	}
 	rules := &SchemaRules{}
-	for rule, v := range entries(value) {
+	for rule, v := range yamldoc.Entries(value) {
 		p.schemaRule(rules, rule, v)
 	}
 	if key.Value == "warn" {
@@ -417,16 +419,16 @@ func (p *parser) schemaRule(r *SchemaRules, rule, v *yaml.Node) {
 
 func (p *parser) columnTypes(rule, v *yaml.Node) ([]ColumnType, bool) {
 	if v.Kind != yaml.MappingNode {
-		p.mistake(v, "%q must be a mapping of columns to types, it is %s", rule.Value, kindOf(v))
+		p.mistake(v, "%q must be a mapping of columns to types, it is %s", rule.Value, yamldoc.KindOf(v))
 		return nil, false
 	}
 	types := []ColumnType{}
-	for name, t := range entries(v) {
+	for name, t := range yamldoc.Entries(v) {
 		switch {
-		case name.Tag != "!!str" || t.Kind != yaml.ScalarNode || t.Tag != "!!str" && !isNull(t):
-			p.mistake(t, "%q must be a mapping of columns to types; %s: %s is none", rule.Value, name.Value, kindOf(t))
+		case name.Tag != "!!str" || t.Kind != yaml.ScalarNode || t.Tag != "!!str" && !yamldoc.IsNull(t):
+			p.mistake(t, "%q must be a mapping of columns to types; %s: %s is none", rule.Value, name.Value, yamldoc.KindOf(t))
 			return nil, false
-		case isNull(t):
+		case yamldoc.IsNull(t):
 			types = append(types, ColumnType{Name: name.Value})
 		default:
 			types = append(types, ColumnType{name.Value, t.Value})
@@ -437,14 +439,14 @@ func (p *parser) columnTypes(rule, v *yaml.Node) ([]ColumnType, bool) {
 
 func (p *parser) columnIndexes(rule, v *yaml.Node) []ColumnIndex {
 	if v.Kind != yaml.MappingNode {
-		p.mistake(v, "%q must be a mapping of columns to places from 0, it is %s", rule.Value, kindOf(v))
+		p.mistake(v, "%q must be a mapping of columns to places from 0, it is %s", rule.Value, yamldoc.KindOf(v))
 		return nil
 	}
 	var out []ColumnIndex
-	for name, index := range entries(v) {
+	for name, index := range yamldoc.Entries(v) {
 		n, err := strconv.Atoi(index.Value)
 		if err != nil || index.Tag != "!!int" || name.Tag != "!!str" {
-			p.mistake(index, "%q must be a mapping of columns to places from 0; %s: %s is none", rule.Value, name.Value, kindOf(index))
+			p.mistake(index, "%q must be a mapping of columns to places from 0; %s: %s is none", rule.Value, name.Value, yamldoc.KindOf(index))
 			return nil
 		}
 		out = append(out, ColumnIndex{name.Value, n})
@@ -466,9 +468,9 @@ func (p *parser) schemaChanges(v *yaml.Node) map[string]bool {
 		return nil
 	}
 	for _, n := range v.Content {
-		change, ok := all[follow(n).Value]
+		change, ok := all[yamldoc.Follow(n).Value]
 		if !ok {
-			p.mistake(n, "unknown schema change %s; there are column add, column delete, column type change and column index change", kindOf(follow(n)))
+			p.mistake(n, "unknown schema change %s; there are column add, column delete, column type change and column index change", yamldoc.KindOf(yamldoc.Follow(n)))
 			continue
 		}
 		changes[change] = true
@@ -509,7 +511,7 @@ func (p *parser) validity(v *Validity, key string, value *yaml.Node) (known bool
 		v.ValidMax = p.number(key, value)
 	case "include null":
 		if value.Tag != "!!bool" {
-			p.mistake(value, "include null must be true or false, it is %s", kindOf(value))
+			p.mistake(value, "include null must be true or false, it is %s", yamldoc.KindOf(value))
 		}
 		v.IncludeNull = value.Tag == "!!bool" && strings.EqualFold(value.Value, "true")
 	default:
@@ -530,12 +532,12 @@ func (p *parser) literals(key string, value *yaml.Node) []Literal {
 		return out
 	}
 	if value.Kind != yaml.SequenceNode {
-		p.mistake(value, "%q must be a list, it is %s", key, kindOf(value))
+		p.mistake(value, "%q must be a list, it is %s", key, yamldoc.KindOf(value))
 		return nil
 	}
 	out := []Literal{}
 	for _, n := range value.Content {
-		n = follow(n)
+		n = yamldoc.Follow(n)
 		l := Literal{Text: n.Value}
 		switch {
 		case n.Kind == yaml.ScalarNode && (n.Tag == "!!int" || n.Tag == "!!float"):
@@ -547,7 +549,7 @@ func (p *parser) literals(key string, value *yaml.Node) []Literal {
 		case n.Kind == yaml.ScalarNode && n.Tag == "!!bool":
 			l = Literal{Text: strings.ToUpper(n.Value[:1]) + strings.ToLower(n.Value[1:]), Number: true}
 		case n.Kind != yaml.ScalarNode || n.Tag != "!!str":
-			p.mistake(n, "%q cannot hold %s, only texts or numbers; the list has no effect", key, kindOf(n))
+			p.mistake(n, "%q cannot hold %s, only texts or numbers; the list has no effect", key, yamldoc.KindOf(n))
 			return nil
 		}
 		if len(out) > 0 && out[0].Number != l.Number {
@@ -561,7 +563,7 @@ func (p *parser) literals(key string, value *yaml.Node) []Literal {
 
 func (p *parser) format(key string, value *yaml.Node) *string {
 	if value.Kind != yaml.ScalarNode || value.Tag != "!!str" {
-		p.mistake(value, "%q must be the name of a format, it is %s", key, kindOf(value))
+		p.mistake(value, "%q must be the name of a format, it is %s", key, yamldoc.KindOf(value))
 		return nil
 	}
 	if _, ok := Formats[value.Value]; !ok {
@@ -573,7 +575,7 @@ func (p *parser) format(key string, value *yaml.Node) *string {
 
 func (p *parser) pattern(key string, value *yaml.Node) *string {
 	if value.Kind != yaml.ScalarNode || value.Tag != "!!str" {
-		p.mistake(value, "%q must be a regular expression, it is %s; put it in quotes", key, kindOf(value))
+		p.mistake(value, "%q must be a regular expression, it is %s; put it in quotes", key, yamldoc.KindOf(value))
 		return nil
 	}
 	return &value.Value
@@ -582,7 +584,7 @@ func (p *parser) pattern(key string, value *yaml.Node) *string {
 func (p *parser) number(key string, value *yaml.Node) *float64 {
 	f, err := strconv.ParseFloat(value.Value, 64)
 	if err != nil || value.Kind != yaml.ScalarNode || math.IsInf(f, 0) || math.IsNaN(f) {
-		p.mistake(value, "%q must be a number, it is %s", key, kindOf(value))
+		p.mistake(value, "%q must be a number, it is %s", key, yamldoc.KindOf(value))
 		return nil
 	}
 	return &f
@@ -599,11 +601,11 @@ func (p *parser) whole(key string, value *yaml.Node) *int {
 
 func (p *parser) readAttributes(n *yaml.Node) []Attribute {
 	if n.Kind != yaml.MappingNode {
-		p.mistake(n, "attributes must be a mapping of names to values, it is %s", kindOf(n))
+		p.mistake(n, "attributes must be a mapping of names to values, it is %s", yamldoc.KindOf(n))
 		return nil
 	}
 	var out []Attribute
-	for key, value := range entries(n) {
+	for key, value := range yamldoc.Entries(n) {
 		v, ok := attributeValue(value)
 		if !ok {
 			p.mistake(value, "the attribute %s must be a text, number, date, true, false, or a list of these", key.Value)
@@ -618,7 +620,7 @@ func attributeValue(n *yaml.Node) (any, bool) {
 	if n.Kind == yaml.SequenceNode {
 		list := []any{}
 		for _, c := range n.Content {
-			v, ok := attributeValue(follow(c))
+			v, ok := attributeValue(yamldoc.Follow(c))
 			if _, nested := v.([]any); !ok || nested {
 				return nil, false
 			}

@@ -6,12 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sodalite-dq/sodalite/internal/yamldoc"
 )
 
 // Parse reads files, in their order, into one program. It never fails as a whole: what cannot be understood is a mistake and
@@ -37,7 +37,6 @@ type parser struct {
 	filters map[string]bool
 	// attributes are those of "- attributes" entries, for the checks that follow in this file.
 	attributes []Attribute
-	nodes      int
 	checks     int
 }
 
@@ -56,137 +55,24 @@ func (p *parser) at(n *yaml.Node) Position {
 	return Position{p.file, n.Line, n.Column}
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:unmarshal errors:\n\s*)?(?:line (\d+): )?`)
-
 func (p *parser) parse(text []byte) {
-	if len(text) > MaxFileSize {
-		p.mistake(nil, "the file has %d bytes, at most %d are read", len(text), MaxFileSize)
-		return
+	root, err := yamldoc.Parse(text, MaxFileSize, MaxNodes)
+	var refused *yamldoc.Error
+	if errors.As(err, &refused) {
+		p.mistake(&yaml.Node{Line: refused.Line, Column: refused.Column}, "%s", refused.Message)
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		at := yamlLine.FindStringSubmatch(err.Error())
-		line, _ := strconv.Atoi(at[1]) // none is line 0
-		p.mistake(&yaml.Node{Line: line}, "the file is not valid YAML: %s", strings.TrimPrefix(err.Error(), at[0]))
-		return
-	}
-	if len(doc.Content) == 0 {
-		return
-	}
-	root := doc.Content[0]
-	if !p.sane(&doc, 0) {
-		return
-	}
-	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+	if root == nil {
 		return
 	}
 	if root.Kind != yaml.MappingNode {
-		p.mistake(root, `the file must be a mapping of sections such as "checks for orders:", it is %s`, kindOf(root))
+		p.mistake(root, `the file must be a mapping of sections such as "checks for orders:", it is %s`, yamldoc.KindOf(root))
 		return
 	}
 	p.filters = map[string]bool{}
-	for key, value := range entries(root) {
+	for key, value := range yamldoc.Entries(root) {
 		p.section(key, value)
 	}
 }
-
-// sane refuses documents that repeat keys (YAML 1.2, 3.2.1.1) or grow beyond the limit when aliases are followed.
-func (p *parser) sane(n *yaml.Node, depth int) bool {
-	if p.nodes++; p.nodes > MaxNodes || depth > 100 {
-		p.mistake(n, "the file has more than %d nodes with its aliases followed, or is nested deeper than 100", MaxNodes)
-		return false
-	}
-	if n.Kind == yaml.AliasNode {
-		return p.sane(n.Alias, depth+1)
-	}
-	if n.Kind == yaml.MappingNode {
-		seen := map[string]int{}
-		for i := 0; i < len(n.Content); i += 2 {
-			key := n.Content[i]
-			if line, ok := seen[key.Value]; ok && key.Tag != "!!merge" {
-				p.mistake(key, "the key %q is already in line %d; the file is left out", key.Value, line)
-				return false
-			}
-			seen[key.Value] = key.Line
-		}
-	}
-	for _, c := range n.Content {
-		if !p.sane(c, depth+1) {
-			return false
-		}
-	}
-	return true
-}
-
-// entries gives the keys and values of a mapping, aliases and merge keys (<<) followed. Anything else has none.
-func entries(n *yaml.Node) func(yield func(key, value *yaml.Node) bool) {
-	return func(yield func(key, value *yaml.Node) bool) { walk(n, map[string]bool{}, yield) }
-}
-
-func walk(n *yaml.Node, seen map[string]bool, yield func(key, value *yaml.Node) bool) bool {
-	n = follow(n)
-	if n.Kind == yaml.SequenceNode { // of a merge key
-		for _, c := range n.Content {
-			if !walk(c, seen, yield) {
-				return false
-			}
-		}
-	}
-	if n.Kind != yaml.MappingNode {
-		return true
-	}
-	var merged []*yaml.Node
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := follow(n.Content[i]), follow(n.Content[i+1])
-		if key.Tag == "!!merge" {
-			merged = append(merged, value)
-			continue
-		}
-		if seen[key.Value] {
-			continue
-		}
-		seen[key.Value] = true
-		if !yield(key, value) {
-			return false
-		}
-	}
-	for _, m := range merged {
-		if !walk(m, seen, yield) {
-			return false
-		}
-	}
-	return true
-}
-
-func follow(n *yaml.Node) *yaml.Node {
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	return n
-}
-
-func member(n *yaml.Node, name string) *yaml.Node {
-	for key, value := range entries(n) {
-		if key.Value == name {
-			return value
-		}
-	}
-	return nil
-}
-
-func kindOf(n *yaml.Node) string {
-	switch {
-	case n.Kind == yaml.MappingNode:
-		return "a mapping"
-	case n.Kind == yaml.SequenceNode:
-		return "a list"
-	case n.Tag == "!!null":
-		return "empty"
-	}
-	return fmt.Sprintf("%q", clip(n.Value))
-}
-
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
 // section reads one top-level entry.
 func (p *parser) section(key, value *yaml.Node) {
@@ -308,13 +194,13 @@ func (p *parser) checksFor(key, value *yaml.Node, table, partition string) {
 func (p *parser) filter(key, value *yaml.Node, table, partition string) {
 	part := p.Table(table).Partition(partition)
 	p.filters[table+"\x00"+partition] = true
-	where := member(value, "where")
-	if where == nil || where.Kind != yaml.ScalarNode || isNull(where) {
+	where := yamldoc.Member(value, "where")
+	if where == nil || where.Kind != yaml.ScalarNode || yamldoc.IsNull(where) {
 		p.mistake(key, `the filter needs a "where" with an SQL condition; without one the partition is the whole dataset`)
 		return
 	}
 	part.Filter = strings.TrimSpace(where.Value)
-	for key := range entries(value) {
+	for key := range yamldoc.Entries(value) {
 		if key.Value != "where" {
 			p.mistake(key, "unknown key %q in a filter, only \"where\" is known", key.Value)
 		}
@@ -323,10 +209,10 @@ func (p *parser) filter(key, value *yaml.Node, table, partition string) {
 
 func (p *parser) variables(n *yaml.Node) {
 	if n.Kind != yaml.MappingNode {
-		p.mistake(n, "variables must be a mapping of names to texts, it is %s", kindOf(n))
+		p.mistake(n, "variables must be a mapping of names to texts, it is %s", yamldoc.KindOf(n))
 		return
 	}
-	for key, value := range entries(n) {
+	for key, value := range yamldoc.Entries(n) {
 		if value.Kind != yaml.ScalarNode || value.Tag != "!!str" {
 			p.mistake(value, "the variable %s must be a text; put the value in quotes", key.Value)
 			continue
@@ -345,16 +231,16 @@ func (p *parser) forEach(key, value *yaml.Node, alias string) {
 		p.warning(key, `"for each table" is an old word for "for each dataset"`)
 	}
 	f := &ForEach{Alias: alias}
-	list := member(value, "datasets")
+	list := yamldoc.Member(value, "datasets")
 	if list == nil {
-		list = member(value, "tables")
+		list = yamldoc.Member(value, "tables")
 	}
 	if list == nil {
 		p.mistake(key, `"for each" needs "datasets", a list of names or patterns`)
 		return
 	}
 	f.Select = Selection{At: p.at(key), Patterns: p.patterns(list, false)}
-	checks := member(value, "checks")
+	checks := yamldoc.Member(value, "checks")
 	if checks == nil {
 		p.mistake(key, `"for each" needs "checks", a list of checks`)
 		return
@@ -366,7 +252,7 @@ func (p *parser) forEach(key, value *yaml.Node, alias string) {
 // selection reads the patterns of one section from its member name.
 func (p *parser) selection(key, value *yaml.Node, name string, columns bool) Selection {
 	s := Selection{At: p.at(key)}
-	list := member(value, name)
+	list := yamldoc.Member(value, name)
 	if list == nil {
 		p.mistake(key, "%q needs %q, a list of patterns", key.Value, name)
 		return s
@@ -377,14 +263,14 @@ func (p *parser) selection(key, value *yaml.Node, name string, columns bool) Sel
 
 func (p *parser) patterns(list *yaml.Node, columns bool) []Pattern {
 	if list.Kind != yaml.SequenceNode {
-		p.mistake(list, "want a list of patterns, found %s", kindOf(list))
+		p.mistake(list, "want a list of patterns, found %s", yamldoc.KindOf(list))
 		return nil
 	}
 	var out []Pattern
 	for _, n := range list.Content {
-		n = follow(n)
-		if n.Kind != yaml.ScalarNode || isNull(n) {
-			p.mistake(n, "want a pattern such as orders%%, found %s", kindOf(n))
+		n = yamldoc.Follow(n)
+		if n.Kind != yaml.ScalarNode || yamldoc.IsNull(n) {
+			p.mistake(n, "want a pattern such as orders%%, found %s", yamldoc.KindOf(n))
 			continue
 		}
 		text, exclude := n.Value, false
@@ -415,13 +301,13 @@ func (p *parser) patterns(list *yaml.Node, columns bool) []Pattern {
 
 func (p *parser) configurations(n *yaml.Node, table string) {
 	if n.Kind != yaml.MappingNode {
-		p.mistake(n, "configurations must be a mapping of \"KEY for COLUMN\" to a value, it is %s", kindOf(n))
+		p.mistake(n, "configurations must be a mapping of \"KEY for COLUMN\" to a value, it is %s", yamldoc.KindOf(n))
 		return
 	}
 	if p.Columns[table] == nil {
 		p.Columns[table] = map[string]Validity{}
 	}
-	for key, value := range entries(n) {
+	for key, value := range yamldoc.Entries(n) {
 		parts := strings.Split(key.Value, " for ")
 		if len(parts) != 2 {
 			p.mistake(key, "want \"KEY for COLUMN\", such as \"valid values for status\", found %q", key.Value)
