@@ -205,12 +205,12 @@ func TestTokens(t *testing.T) {
 	}
 	accept := func(what string, want error) {
 		t.Helper()
-		if err := s.Authorize(t.Context(), token); !errors.Is(err, want) {
+		if _, err := s.Authorize(t.Context(), token); !errors.Is(err, want) {
 			t.Errorf("%s: Authorize = %v, want %v", what, err, want)
 		}
 	}
 	accept("at once", nil)
-	if err := s.another().Authorize(t.Context(), token); err != nil {
+	if _, err := s.another().Authorize(t.Context(), token); err != nil {
 		t.Errorf("another process: Authorize = %v", err)
 	}
 	s.now = s.now.Add(auth.TokenLife - time.Second)
@@ -244,12 +244,12 @@ func TestTokensOfOthers(t *testing.T) {
 		"long": strings.Repeat("s1.", 1<<20) + token, "zero bytes": token + "\x00",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := s.Authorize(t.Context(), bad); !errors.Is(err, auth.ErrUnauthorized) {
+			if _, err := s.Authorize(t.Context(), bad); !errors.Is(err, auth.ErrUnauthorized) {
 				t.Errorf("Authorize(%.80q) = %v, want ErrUnauthorized", bad, err)
 			}
 		})
 	}
-	if err := configured.Authorize(t.Context(), foreign); err != nil {
+	if _, err := configured.Authorize(t.Context(), foreign); err != nil {
 		t.Errorf("configured secret: Authorize of its own = %v", err)
 	}
 }
@@ -259,17 +259,17 @@ func TestRevokedKeysEndTokens(t *testing.T) {
 	key, secret := s.mustKey("scanner")
 	token := s.mustLogin(key.ID, secret)
 	other := s.another()
-	if err := other.Authorize(t.Context(), token); err != nil {
+	if _, err := other.Authorize(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.RevokeKey(t.Context(), key.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Authorize(t.Context(), token); !errors.Is(err, auth.ErrUnauthorized) {
+	if _, err := s.Authorize(t.Context(), token); !errors.Is(err, auth.ErrUnauthorized) {
 		t.Errorf("same process: Authorize = %v, want ErrUnauthorized at once", err)
 	}
 	s.now = s.now.Add(auth.KeyCache)
-	if err := other.Authorize(t.Context(), token); !errors.Is(err, auth.ErrUnauthorized) {
+	if _, err := other.Authorize(t.Context(), token); !errors.Is(err, auth.ErrUnauthorized) {
 		t.Errorf("other process: Authorize = %v, want ErrUnauthorized after %s", err, auth.KeyCache)
 	}
 	if _, err := other.Login(t.Context(), key.ID, secret, ""); !errors.Is(err, auth.ErrUnauthorized) {
@@ -283,7 +283,7 @@ func TestVerifyingReadsOnceAMinute(t *testing.T) {
 	token := s.mustLogin(key.ID, secret)
 	s.store.reads.Store(0)
 	for range 100 {
-		if err := s.Authorize(t.Context(), token); err != nil {
+		if _, err := s.Authorize(t.Context(), token); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Basic(t.Context(), key.ID, secret, ""); err != nil {
@@ -306,7 +306,7 @@ func TestStorageTroubleIsNotARefusal(t *testing.T) {
 	for name, try := range map[string]func() error{
 		"Login":      func() error { _, err := s.Login(t.Context(), key.ID, secret, ""); return err },
 		"Basic":      func() error { _, err := s.Basic(t.Context(), key.ID, secret, ""); return err },
-		"Authorize":  func() error { return s.Authorize(t.Context(), "s1.x") },
+		"Authorize":  func() error { _, err := s.Authorize(t.Context(), "s1.x"); return err },
 		"SignIn":     func() error { return s.SignIn(t.Context(), httptest.NewRecorder(), "ann", "correct horse", "") },
 		"SignInLink": func() error { return s.SignInLink(t.Context(), httptest.NewRecorder(), "x") },
 	} {
@@ -379,7 +379,7 @@ func TestManyStrangers(t *testing.T) {
 	for i := range 10_000 {
 		_, _ = s.Login(t.Context(), fmt.Sprintf("key_%d", i), "x", fmt.Sprintf("10.0.%d.%d", i/250, i%250))
 	}
-	if err := s.Authorize(t.Context(), token); err != nil {
+	if _, err := s.Authorize(t.Context(), token); err != nil {
 		t.Errorf("Authorize = %v", err)
 	}
 }
@@ -401,7 +401,7 @@ func TestSigningSecretIsMadeOnce(t *testing.T) {
 	}
 	wg.Wait()
 	for i, token := range tokens {
-		if err := processes[(i+1)%len(tokens)].Authorize(t.Context(), token); err != nil {
+		if _, err := processes[(i+1)%len(tokens)].Authorize(t.Context(), token); err != nil {
 			t.Errorf("token of process %d at the next one = %v", i, err)
 		}
 	}
@@ -425,7 +425,10 @@ func TestSigningSecretIsReadAgainAfterAnError(t *testing.T) {
 	}
 	for range 2 {
 		token, err := configured.Login(t.Context(), key.ID, secret, "")
-		if err != nil || configured.Authorize(t.Context(), token) != nil {
+		if err == nil {
+			_, err = configured.Authorize(t.Context(), token)
+		}
+		if err != nil {
 			t.Errorf("with the secret: %v", err)
 		}
 	}

@@ -54,20 +54,20 @@ func (a *Auth) Login(ctx context.Context, keyID, secret, remote string) (string,
 
 // Authorize accepts a token of [Auth.Login] that has not expired and whose key is not revoked. All else is
 // [ErrUnauthorized], or an error of the table. It reads the table at most once a [KeyCache] and key.
-func (a *Auth) Authorize(ctx context.Context, token string) error {
+func (a *Auth) Authorize(ctx context.Context, token string) (Principal, error) {
 	signing, err := a.signingKey(ctx)
 	if err != nil {
-		return err
+		return Principal{}, err
 	}
 	keyID, expires, ok := open(signing, token)
 	if !ok || !a.now().Before(expires) {
-		return ErrUnauthorized
+		return Principal{}, ErrUnauthorized
 	}
-	_, found, err := a.key(ctx, keyID)
+	key, found, err := a.key(ctx, keyID)
 	if err == nil && !found {
 		err = ErrUnauthorized
 	}
-	return err
+	return Principal{KeyID: key.ID, Name: key.Name}, err
 }
 
 // Basic accepts an API key and its secret themselves, as the public API does. Errors are those of [Auth.Login].

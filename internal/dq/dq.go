@@ -96,6 +96,21 @@ func (d DatasetRef) QualifiedName() string {
 	return strings.Join(append(append([]string{d.DataSource}, d.Prefix...), d.Name), "/")
 }
 
+// ParseQualifiedName reads a dataset's qualified name, data source/container/…/name. false if it has less than two parts or
+// an empty one.
+func ParseQualifiedName(name string) (DatasetRef, bool) {
+	parts := strings.Split(name, "/")
+	if len(parts) < 2 || slices.Contains(parts, "") {
+		return DatasetRef{}, false
+	}
+	last := len(parts) - 1
+	d := DatasetRef{DataSource: parts[0], Name: parts[last]}
+	if last > 1 {
+		d.Prefix = parts[1:last]
+	}
+	return d, true
+}
+
 // CheckID is the id of the check of a definition and an identity on a dataset. It begins with the dataset's id, so
 // [DatasetOfCheck] finds the dataset without a look-up. Check identities are 32-bit hashes that collide and do not contain
 // the scan definition (Soda Core), so neither is a key alone.

@@ -21,6 +21,8 @@ import (
 //	METRIC#<identity>      OF#<dataset id>  whose timeline has the metric
 //	CHECK#<identity>       OF#<dataset id>  whose timeline has the check
 //	SAMPLE#<id>            DOC, DOC#0001…   uploaded rows
+//	FILE#<id>              DOC, DOC#0001…   the text of a contract, by its contents
+//	CONTRACT#<dataset id>  V#<number>       a published version of a dataset's contract
 //	ATTRIBUTES             SCHEMA           the check attribute schema
 const (
 	skDoc      = "DOC"
@@ -30,6 +32,8 @@ const (
 	skReport   = "REPORT"
 	skSchema   = "SCHEMA"
 	timePrefix = "AT#"
+
+	versionPrefix = "V#"
 
 	indexScans       = "SCANS#"
 	indexDatasets    = "DATASETS#"
@@ -49,6 +53,8 @@ const (
 	entityAlias      = "alias"
 	entitySample     = "sample"
 	entityAttributes = "attributes"
+	entityFile       = "file"
+	entityContract   = "contract"
 )
 
 // indexShards spreads an index list over partitions, each good for DynamoDB's 1,000 writes a second.
@@ -66,6 +72,12 @@ func definitionKey(id string) table.Key { return table.Key{PK: "DEFINITION#" + i
 func stateKey(id string) table.Key      { return table.Key{PK: "DATASET#" + id, SK: skState} }
 func reportKey(id string) table.Key     { return table.Key{PK: "DATASET#" + id, SK: skReport} }
 func sampleKey(id string) table.Key     { return table.Key{PK: "SAMPLE#" + id, SK: skDoc} }
+
+func fileKey(id string) table.Key { return table.Key{PK: "FILE#" + id, SK: skDoc} }
+
+func contractKey(datasetID string, number int) table.Key {
+	return table.Key{PK: "CONTRACT#" + datasetID, SK: fmt.Sprintf("%s%06d", versionPrefix, number)}
+}
 
 func checksKey(id string, part int) table.Key {
 	return partKey(table.Key{PK: "DATASET#" + id, SK: skChecks}, part)

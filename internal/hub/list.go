@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -399,6 +400,18 @@ func covering(datasetID string, names []string, definitions map[string]definitio
 		}
 	}
 	return out
+}
+
+// Known tells whether a scan ever said something about the dataset.
+func (h *Hub) Known(ctx context.Context, datasetID string) (bool, error) {
+	_, err := h.get(ctx, stateKey(datasetID))
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("dataset %q: %w", datasetID, err)
+	}
+	return true, nil
 }
 
 // Dataset reads one dataset with all that scans learned of it. ErrNotFound if there is none.

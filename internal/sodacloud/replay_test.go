@@ -32,11 +32,11 @@ func (oneKey) Login(_ context.Context, id, secret, _ string) (string, error) {
 	return "token-of-stub", nil
 }
 
-func (oneKey) Authorize(_ context.Context, token string) error {
+func (oneKey) Authorize(_ context.Context, token string) (auth.Principal, error) {
 	if token != "token-of-stub" {
-		return auth.ErrUnauthorized
+		return auth.Principal{}, auth.ErrUnauthorized
 	}
-	return nil
+	return auth.Principal{KeyID: "key-id-of-user", Name: "nightly scanner"}, nil
 }
 
 // system is the scanners' door over a hub on a fresh store.

@@ -28,6 +28,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/metrics"
 	v3 "github.com/sodalite-dq/sodalite/internal/sodacloud/v3"
+	"github.com/sodalite-dq/sodalite/internal/sodacloud/wire"
 )
 
 // Hub is what the scanners' protocol needs of the system.
@@ -37,6 +38,7 @@ type Hub interface {
 	CheckResults(ctx context.Context, identity string, limit int) ([]hub.CheckResult, error)
 	Attributes(ctx context.Context) ([]hub.AttributeSchema, error)
 	SaveSample(ctx context.Context, path string, data []byte) (id string, err error)
+	Contracts
 }
 
 // Auth knows API keys and tokens. Of its errors, auth.ErrUnauthorized and auth.TooManyAttempts are told apart; anything
@@ -44,8 +46,8 @@ type Hub interface {
 type Auth interface {
 	// Login trades an API key for a token. remote is the sender's address, for limiting attempts.
 	Login(ctx context.Context, keyID, secret, remote string) (token string, err error)
-	// Authorize accepts a token that Login gave out and that is still good.
-	Authorize(ctx context.Context, token string) error
+	// Authorize accepts a token that Login gave out and that is still good, and tells whose it is.
+	Authorize(ctx context.Context, token string) (auth.Principal, error)
 }
 
 // Config is what the server needs. All but Samples, OnlyKnownAttributes and PublicURL are required.
@@ -127,12 +129,12 @@ func (s *server) post(handle answer) http.Handler {
 func (s *server) failure(r *http.Request, err error, traceID string) *Failure {
 	log := s.Log.With("path", r.URL.Path, "trace", traceID, "remote", r.RemoteAddr)
 	var f *Failure
-	var wire *v3.Error
+	var bad *wire.Error
 	var wait auth.TooManyAttempts
 	switch {
 	case errors.As(err, &f):
-	case errors.As(err, &wire):
-		f = &Failure{Status: http.StatusBadRequest, Code: "invalid_payload", Message: wire.Error()}
+	case errors.As(err, &bad):
+		f = &Failure{Status: http.StatusBadRequest, Code: "invalid_payload", Message: bad.Error()}
 	case errors.Is(err, auth.ErrUnauthorized):
 		f = &Failure{Status: http.StatusUnauthorized, Code: "unauthorized", Message: "The API key or token is not valid."}
 	case errors.As(err, &wait):
@@ -228,13 +230,32 @@ func member(members map[string]json.RawMessage, name string, to *string) error {
 	return nil
 }
 
+// call is one command or query of somebody who is known.
+type call struct {
+	*http.Request
+	who     auth.Principal
+	kind    string
+	members map[string]json.RawMessage
+	// traceID may be replaced by the scan id.
+	traceID *string
+}
+
+// handler answers a call.
+type handler func(*server, call) (any, error)
+
 // authorize checks the token in the body. A missing one is as bad as a wrong one.
-func (s *server) authorize(r *http.Request, members map[string]json.RawMessage) error {
+func (s *server) authorize(r *http.Request, members map[string]json.RawMessage) (auth.Principal, error) {
 	var token string
 	if member(members, "token", &token) != nil {
-		return auth.ErrUnauthorized
+		return auth.Principal{}, auth.ErrUnauthorized
 	}
 	return s.Auth.Authorize(r.Context(), token)
+}
+
+var commands = map[string]handler{
+	"sodaCoreInsertScanResults":  (*server).insert,
+	"sodaCoreUploadContractFile": (*server).uploadContract,
+	"sodaCorePublishContract":    (*server).publishContract,
 }
 
 func (s *server) command(r *http.Request, traceID *string) (any, error) {
@@ -242,16 +263,18 @@ func (s *server) command(r *http.Request, traceID *string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch kind {
-	case "login":
+	if kind == "login" {
 		return s.login(r, members)
-	case "sodaCoreInsertScanResults":
-		if err := s.authorize(r, members); err != nil {
-			return nil, err
-		}
-		return s.insert(r, members, traceID)
 	}
-	return nil, unknownType("command", kind)
+	handle, ok := commands[kind]
+	if !ok {
+		return nil, unknownType("command", kind)
+	}
+	who, err := s.authorize(r, members)
+	if err != nil {
+		return nil, err
+	}
+	return handle(s, call{r, who, kind, members, traceID})
 }
 
 func unknownType(what, kind string) error {
@@ -292,30 +315,30 @@ type inserted struct {
 	CloudURL string `json:"cloudUrl,omitempty"`
 }
 
-func (s *server) insert(r *http.Request, members map[string]json.RawMessage, traceID *string) (any, error) {
-	if _, ok := members["contract"]; ok {
+func (s *server) insert(c call) (any, error) {
+	if _, ok := c.members["contract"]; ok {
 		return nil, &Failure{Status: http.StatusBadRequest, Code: "unsupported_client", Message: "contract: results of Soda Core 4 contracts are not accepted; use Soda Core 3"}
 	}
-	scan, err := v3.Scan(members)
+	scan, err := v3.Scan(c.members)
 	if err != nil {
 		return nil, err
 	}
 	if s.OnlyKnownAttributes {
-		schema, err := s.Hub.Attributes(r.Context())
+		schema, err := s.Hub.Attributes(c.Context())
 		if err != nil {
 			return nil, err
 		}
 		v3.KeepKnownAttributes(scan, schema)
 	}
-	accepted, err := s.Hub.Accept(r.Context(), scan)
+	accepted, err := s.Hub.Accept(c.Context(), scan)
 	if err != nil {
 		return nil, err
 	}
-	*traceID = accepted.ID
-	s.Log.InfoContext(r.Context(), "scan accepted", "scan", accepted.ID, "definition", scan.Definition, "state", scan.State,
-		"checks", len(scan.Results), "duplicate", accepted.Duplicate, "bytes", r.ContentLength)
+	*c.traceID = accepted.ID
+	s.Log.InfoContext(c.Context(), "scan accepted", "scan", accepted.ID, "definition", scan.Definition, "state", scan.State,
+		"checks", len(scan.Results), "duplicate", accepted.Duplicate, "bytes", c.ContentLength)
 	if !accepted.Duplicate {
-		s.Metrics.Record(r.Context(), "metrics of ingest", metrics.Count(metrics.ScansAccepted, 1), metrics.Bytes(metrics.PayloadBytes, r.ContentLength))
+		s.Metrics.Record(c.Context(), "metrics of ingest", metrics.Count(metrics.ScansAccepted, 1), metrics.Bytes(metrics.PayloadBytes, c.ContentLength))
 	}
 	out := inserted{ScanID: accepted.ID}
 	if s.PublicURL != "" {
@@ -324,55 +347,70 @@ func (s *server) insert(r *http.Request, members map[string]json.RawMessage, tra
 	return out, nil
 }
 
-// query answers what clients ask during a scan. They treat an error body as an answer and may abort the whole scan, so
-// trouble of ours is logged and answered with nothing found.
+var queries = map[string]handler{
+	"sodaCoreCloudConfiguration":       (*server).cloudConfiguration,
+	"sodaCoreAvailableCheckAttributes": (*server).availableAttributes,
+	"sodaCoreHistoricMeasurements":     (*server).historicMeasurements,
+	"sodaCoreHistoricCheckResults":     (*server).historicCheckResults,
+	"sodaCoreCanManageContracts":       (*server).canManageContracts,
+	"sodaCoreGetContract":              (*server).getContract,
+}
+
 func (s *server) query(r *http.Request, traceID *string) (any, error) {
 	kind, members, err := s.envelope(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.authorize(r, members); err != nil {
+	who, err := s.authorize(r, members)
+	if err != nil {
 		return nil, err
 	}
-	var results any
-	switch kind {
-	case "sodaCoreCloudConfiguration":
-		return map[string]bool{"disableCollectingWarehouseData": !s.Samples}, nil
-	case "sodaCoreAvailableCheckAttributes":
-		schema, err := s.Hub.Attributes(r.Context())
-		s.degrade(r, kind, *traceID, err)
-		results = v3.Attributes(schema)
-	case "sodaCoreHistoricMeasurements":
-		f, err := v3.ReadHistoryFilter(members)
-		if err != nil {
-			return nil, err
-		}
-		list, err := s.Hub.Measurements(r.Context(), hub.MeasurementQuery{Identity: f.MetricIdentity, From: f.From, To: f.To, Limit: f.Limit})
-		s.degrade(r, kind, *traceID, err)
-		results = v3.Measurements(list)
-	case "sodaCoreHistoricCheckResults":
-		f, err := v3.ReadHistoryFilter(members)
-		if err != nil {
-			return nil, err
-		}
-		list, err := s.Hub.CheckResults(r.Context(), f.CheckIdentity, f.Limit)
-		s.degrade(r, kind, *traceID, err)
-		results = v3.CheckResults(list)
-	default:
+	handle, ok := queries[kind]
+	if !ok {
 		return nil, unknownType("query", kind)
+	}
+	return handle(s, call{r, who, kind, members, traceID})
+}
+
+func (s *server) cloudConfiguration(call) (any, error) {
+	return map[string]bool{"disableCollectingWarehouseData": !s.Samples}, nil
+}
+
+func (s *server) availableAttributes(c call) (any, error) {
+	schema, err := s.Hub.Attributes(c.Context())
+	return s.found(c, v3.Attributes(schema), err)
+}
+
+func (s *server) historicMeasurements(c call) (any, error) {
+	f, err := v3.ReadHistoryFilter(c.members)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Hub.Measurements(c.Context(), hub.MeasurementQuery{Identity: f.MetricIdentity, From: f.From, To: f.To, Limit: f.Limit})
+	return s.found(c, v3.Measurements(list), err)
+}
+
+func (s *server) historicCheckResults(c call) (any, error) {
+	f, err := v3.ReadHistoryFilter(c.members)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Hub.CheckResults(c.Context(), f.CheckIdentity, f.Limit)
+	return s.found(c, v3.CheckResults(list), err)
+}
+
+// found is the answer to a query during a scan. Clients treat an error body as an answer and may abort the whole scan, so
+// trouble of ours is logged and answered with nothing found.
+func (s *server) found(c call, results any, err error) (any, error) {
+	if err != nil {
+		s.Log.ErrorContext(c.Context(), "query answered with nothing found", "type", c.kind, "error", err, "trace", *c.traceID)
 	}
 	return map[string]any{"results": results}, nil
 }
 
-func (s *server) degrade(r *http.Request, kind, traceID string, err error) {
-	if err != nil {
-		s.Log.ErrorContext(r.Context(), "query answered with nothing found", "type", kind, "error", err, "trace", traceID)
-	}
-}
-
 // upload stores a sample of rows. Clients read only whether the answer has a fileId.
 func (s *server) upload(r *http.Request, _ *string) (any, error) {
-	if err := s.Auth.Authorize(r.Context(), r.Header.Get("Authorization")); err != nil {
+	if _, err := s.Auth.Authorize(r.Context(), r.Header.Get("Authorization")); err != nil {
 		return nil, err
 	}
 	if !s.Samples {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/sodacloud/wire"
 )
 
 // kindDBT is the kind of checks that came from dbt's tests.
@@ -44,7 +45,7 @@ type wireCheck struct {
 
 func (b *builder) check(path string, raw json.RawMessage, metricNames map[string]string) error {
 	var w wireCheck
-	if err := decode(path, raw, &w); err != nil {
+	if err := wire.Decode(path, raw, &w); err != nil {
 		return err
 	}
 	r := dq.Result{Check: w.check(), Metrics: w.Metrics}
@@ -52,7 +53,7 @@ func (b *builder) check(path string, raw json.RawMessage, metricNames map[string
 		r.Dataset.DataSource = b.scan.DataSource
 	}
 	if r.Identity == "" {
-		return &Error{path + ".identity", "is missing"}
+		return wire.Bad(path+".identity", "is missing")
 	}
 	if r.Name == "" {
 		r.Name = firstLine(w.Definition)
@@ -66,7 +67,7 @@ func (b *builder) check(path string, raw json.RawMessage, metricNames map[string
 	}
 	r.Kind = kind(&w, metricNames)
 	if err := readDiagnostics(&r, w.Diagnostics); err != nil {
-		return &Error{path + ".diagnostics", err.Error()}
+		return wire.Bad(path+".diagnostics", err.Error())
 	}
 	if b.owner == nil {
 		b.owner = map[string]dq.DatasetRef{}
@@ -82,8 +83,8 @@ func (b *builder) check(path string, raw json.RawMessage, metricNames map[string
 
 func (w *wireCheck) check() dq.Check {
 	c := dq.Check{
-		Identity: w.Identity, Name: w.Name, Column: text(w.Column), Source: w.Definition, Location: w.Location.location(),
-		Dataset: dq.DatasetRef{DataSource: w.DataSource, Name: text(w.Table)},
+		Identity: w.Identity, Name: w.Name, Column: wire.Text(w.Column), Source: w.Definition, Location: w.Location.location(),
+		Dataset: dq.DatasetRef{DataSource: w.DataSource, Name: wire.Text(w.Table)},
 	}
 	// A custom identity (v4) is the only one that survives a change of the threshold.
 	if v4 := identity(w.Identities["v4"]); v4 != "" {
@@ -127,7 +128,7 @@ func firstLine(definition string) string {
 }
 
 func outcome(path string, o *string) (dq.Outcome, error) {
-	switch strings.ToLower(text(o)) {
+	switch strings.ToLower(wire.Text(o)) {
 	case "":
 		return dq.NotEvaluated, nil
 	case "pass":
@@ -137,13 +138,13 @@ func outcome(path string, o *string) (dq.Outcome, error) {
 	case "fail":
 		return dq.Fail, nil
 	}
-	return "", &Error{path + ".outcome", "is none of pass, warn, fail and null"}
+	return "", wire.Bad(path+".outcome", "is none of pass, warn, fail and null")
 }
 
 // readDiagnostics takes what has a place of its own out of the diagnostics (protocol section 8.5) and keeps the rest.
 func readDiagnostics(r *dq.Result, d map[string]json.RawMessage) error {
-	r.Value = number(d["value"])
-	r.Warn, r.Fail = threshold(d["warn"]), threshold(d["fail"])
+	r.Value = wire.Number(d["value"])
+	r.Warn, r.Fail = wire.Threshold(d["warn"]), wire.Threshold(d["fail"])
 	_ = json.Unmarshal(d["valueLabel"], &r.ValueLabel) // absent or not a string: no label
 	if string(d["measure"]) == `"time"` {
 		r.Measure = "time"
@@ -173,31 +174,6 @@ func readDiagnostics(r *dq.Result, d map[string]json.RawMessage) error {
 	var err error
 	r.Diagnostics, err = json.Marshal(rest)
 	return err
-}
-
-// number gives a JSON number in its original digits, "" for anything else.
-func number(raw json.RawMessage) json.Number {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
-		return ""
-	}
-	return json.Number(raw)
-}
-
-// threshold reads a bad range; bounds that are no numbers (an unresolved variable) are left out. Nil if none is left.
-func threshold(raw json.RawMessage) *dq.Threshold {
-	var bounds map[string]json.RawMessage
-	if json.Unmarshal(raw, &bounds) != nil {
-		return nil
-	}
-	t := dq.Threshold{
-		GreaterThan: number(bounds["greaterThan"]), GreaterThanOrEqual: number(bounds["greaterThanOrEqual"]),
-		LessThan: number(bounds["lessThan"]), LessThanOrEqual: number(bounds["lessThanOrEqual"]),
-	}
-	if t == (dq.Threshold{}) {
-		return nil
-	}
-	return &t
 }
 
 // metricKinds tells the kind of a check by the name of a metric it is made from.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/sodacloud/wire"
 )
 
 // HistoryFilter is the filter of a history query (protocol section 4.3), which knows one form: terms joined by and.
@@ -18,7 +19,7 @@ type HistoryFilter struct {
 }
 
 // ReadHistoryFilter reads the members of sodaCoreHistoricMeasurements or sodaCoreHistoricCheckResults. Errors are of type
-// [*Error].
+// [*wire.Error].
 func ReadHistoryFilter(members map[string]json.RawMessage) (HistoryFilter, error) {
 	var f HistoryFilter
 	var w struct {
@@ -37,19 +38,19 @@ func ReadHistoryFilter(members map[string]json.RawMessage) (HistoryFilter, error
 		} `json:"andExpressions"`
 	}
 	if raw, ok := members["limit"]; ok {
-		if err := decode("limit", raw, &f.Limit); err != nil {
+		if err := wire.Decode("limit", raw, &f.Limit); err != nil {
 			return f, err
 		}
 	}
 	raw, ok := members["filter"]
 	if !ok {
-		return f, &Error{"filter", "is missing"}
+		return f, wire.Bad("filter", "is missing")
 	}
-	if err := decode("filter", raw, &w); err != nil {
+	if err := wire.Decode("filter", raw, &w); err != nil {
 		return f, err
 	}
 	if w.Type != "and" {
-		return f, &Error{"filter.type", fmt.Sprintf("%q is not and", w.Type)}
+		return f, wire.Bad("filter.type", fmt.Sprintf("%q is not and", w.Type))
 	}
 	for i, e := range w.AndExpressions {
 		path := fmt.Sprintf("filter.andExpressions[%d]", i)
@@ -60,11 +61,11 @@ func ReadHistoryFilter(members map[string]json.RawMessage) (HistoryFilter, error
 		case "check.identity equals":
 			f.CheckIdentity = e.Right.Value
 		case "measurement.dataTime greaterThanOrEqual":
-			err = readTime(path+".right.time", e.Right.Time, &f.From)
+			err = wire.Time(path+".right.time", e.Right.Time, &f.From)
 		case "measurement.dataTime lessThanOrEqual":
-			err = readTime(path+".right.time", e.Right.Time, &f.To)
+			err = wire.Time(path+".right.time", e.Right.Time, &f.To)
 		default:
-			err = &Error{path, fmt.Sprintf("%s of %q is not a known term", e.Type, e.Left.ColumnName)}
+			err = wire.Bad(path, fmt.Sprintf("%s of %q is not a known term", e.Type, e.Left.ColumnName))
 		}
 		if err != nil {
 			return f, err

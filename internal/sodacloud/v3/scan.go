@@ -8,24 +8,15 @@ package v3
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/sodacloud/wire"
 )
-
-// Error is a payload that cannot be understood. Path names the member, such as checks[3].outcome.
-type Error struct {
-	Path    string
-	Problem string
-}
-
-func (e *Error) Error() string { return e.Path + ": " + e.Problem }
 
 // message is the top level of sodaCoreInsertScanResults.
 type message struct {
@@ -50,15 +41,15 @@ func (m *message) members() map[string]any {
 }
 
 // Scan reads the members of a sodaCoreInsertScanResults command. The scan's id is a hash of all members but the token, so
-// that the same message twice is the same scan. Errors are of type [*Error].
+// that the same message twice is the same scan. Errors are of type [*wire.Error].
 func Scan(members map[string]json.RawMessage) (*dq.Scan, error) {
 	var m message
-	extra, err := decodeMembers(members, &m)
+	extra, err := wire.Members(members, m.members())
 	if err != nil {
 		return nil, err
 	}
 	s := &dq.Scan{
-		ID: ContentID(members), Definition: m.definition, DataSource: m.dataSource,
+		ID: wire.ContentID("soda core 3 scan", members), Definition: m.definition, DataSource: m.dataSource,
 		DataSourceType: m.properties.Type, Errored: m.hasErrors, Scanner: dq.Scanner{Name: m.owner}, Extra: extra,
 	}
 	if s.Scanner.Name == "" {
@@ -82,63 +73,6 @@ func Scan(members map[string]json.RawMessage) (*dq.Scan, error) {
 	return s, nil
 }
 
-// ContentID hashes the members of a message, apart from its token, to a scan id.
-func ContentID(members map[string]json.RawMessage) string {
-	names := make([]string, 0, len(members))
-	for name := range members {
-		if name != "token" {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	parts := []string{"soda core 3 scan"}
-	for _, name := range names {
-		sum := sha256.Sum256(members[name])
-		parts = append(parts, name, string(sum[:]))
-	}
-	return dq.OpaqueID(26, parts...)
-}
-
-// decodeMembers decodes the top level, names the member that has the wrong type, and gives the members that are not known.
-func decodeMembers(members map[string]json.RawMessage, m *message) (extra map[string]json.RawMessage, err error) {
-	known := m.members()
-	for name, raw := range members {
-		to, ok := known[name]
-		switch {
-		case !ok && extra == nil:
-			extra = map[string]json.RawMessage{name: raw}
-		case !ok:
-			extra[name] = raw
-		case to != nil:
-			if err := json.Unmarshal(raw, to); err != nil {
-				return nil, &Error{name, typeProblem(err)}
-			}
-		}
-	}
-	return extra, nil
-}
-
-func typeProblem(err error) string {
-	if e, ok := err.(*json.UnmarshalTypeError); ok {
-		return fmt.Sprintf("is a JSON %s, want %s", e.Value, jsonName(e.Type.Kind().String()))
-	}
-	return strings.TrimPrefix(err.Error(), "json: ")
-}
-
-func jsonName(goKind string) string {
-	switch {
-	case goKind == "struct" || goKind == "map":
-		return "an object"
-	case goKind == "slice":
-		return "an array"
-	case goKind == "bool":
-		return "a boolean"
-	case goKind == "string":
-		return "a string"
-	}
-	return "a number"
-}
-
 // builder collects what the elements of the payload's arrays say. The first error stays.
 type builder struct {
 	scan *dq.Scan
@@ -158,18 +92,6 @@ func (b *builder) each(name string, list []json.RawMessage, read func(path strin
 	}
 }
 
-// decode decodes one element; a wrong type is told with the path to the member.
-func decode(path string, raw json.RawMessage, v any) error {
-	err := json.Unmarshal(raw, v)
-	if e, ok := err.(*json.UnmarshalTypeError); ok && e.Field != "" {
-		return &Error{path + "." + e.Field, typeProblem(err)}
-	}
-	if err != nil {
-		return &Error{path, typeProblem(err)}
-	}
-	return nil
-}
-
 func (b *builder) times(m message) {
 	for _, t := range []struct {
 		name, text string
@@ -180,23 +102,9 @@ func (b *builder) times(m message) {
 		{"scanEndTimestamp", m.end, &b.scan.Ended},
 	} {
 		if b.err == nil {
-			b.err = readTime(t.name, t.text, t.to)
+			b.err = wire.Time(t.name, t.text, t.to)
 		}
 	}
-}
-
-// readTime reads ISO 8601 with or without an offset; without one it is UTC. Empty leaves t zero.
-func readTime(path, text string, t *time.Time) error {
-	if text == "" {
-		return nil
-	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02"} {
-		if parsed, err := time.Parse(layout, text); err == nil {
-			*t = parsed.UTC()
-			return nil
-		}
-	}
-	return &Error{path, fmt.Sprintf("%q is not an ISO 8601 time", dq.Truncate(text, 60))}
 }
 
 type wireLocation struct {
@@ -224,11 +132,11 @@ func (b *builder) log(path string, raw json.RawMessage) error {
 		Index     int           `json:"index"`
 		Location  *wireLocation `json:"location"`
 	}
-	if err := decode(path, raw, &w); err != nil {
+	if err := wire.Decode(path, raw, &w); err != nil {
 		return err
 	}
 	line := dq.LogLine{Index: w.Index, Level: w.Level, Message: w.Message, Location: w.Location.location()}
-	if err := readTime(path+".timestamp", w.Timestamp, &line.Time); err != nil {
+	if err := wire.Time(path+".timestamp", w.Timestamp, &line.Time); err != nil {
 		return err
 	}
 	if version, ok := strings.CutPrefix(w.Message, "Soda Core "); ok && b.scan.Scanner.Version == "" && len(version) < 40 {
@@ -254,25 +162,18 @@ func (b *builder) query(path string, raw json.RawMessage) error {
 		Exception  *string `json:"exception"`
 		Duration   *string `json:"duration"`
 	}
-	if err := decode(path, raw, &w); err != nil {
+	if err := wire.Decode(path, raw, &w); err != nil {
 		return err
 	}
 	q := dq.Query{
-		Name: w.Name, DataSource: text(w.DataSource), Table: text(w.Table), Column: text(w.Column), SQL: text(w.SQL),
-		Error: text(w.Exception), Duration: duration(text(w.Duration)),
+		Name: w.Name, DataSource: wire.Text(w.DataSource), Table: wire.Text(w.Table), Column: wire.Text(w.Column), SQL: wire.Text(w.SQL),
+		Error: wire.Text(w.Exception), Duration: duration(wire.Text(w.Duration)),
 	}
 	if q.Table != "" {
 		b.tables = append(b.tables, dq.DatasetRef{DataSource: q.DataSource, Name: q.Table})
 	}
 	b.scan.Queries = append(b.scan.Queries, q)
 	return nil
-}
-
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }
 
 // duration reads Python's text of a timedelta, such as "0:00:00.000305" or "1 day, 2:03:04"; anything else is 0.
@@ -314,7 +215,7 @@ func (b *builder) metadata(path string, raw json.RawMessage) error {
 		DataSource string       `json:"dataSource"`
 		Schema     []wireColumn `json:"schema"`
 	}
-	if err := decode(path, raw, &w); err != nil {
+	if err := wire.Decode(path, raw, &w); err != nil {
 		return err
 	}
 	b.report(dq.DatasetReport{Dataset: dq.DatasetRef{DataSource: w.DataSource, Name: w.Table}, Schema: columns(w.Schema)})
@@ -333,7 +234,7 @@ func (b *builder) profiling(path string, raw json.RawMessage) error {
 			} `json:"reference"`
 		} `json:"sampleFile"`
 	}
-	if err := decode(path, raw, &w); err != nil {
+	if err := wire.Decode(path, raw, &w); err != nil {
 		return err
 	}
 	r := dq.DatasetReport{Dataset: dq.DatasetRef{DataSource: w.DataSource, Name: w.Table}, RowCount: w.RowCount, Profile: w.ColumnProfiles}
@@ -362,7 +263,7 @@ func (b *builder) metricNames(list []json.RawMessage) map[string]string {
 	names := make(map[string]string, len(list))
 	b.each("metrics", list, func(path string, raw json.RawMessage) error {
 		var w wireMetric
-		err := decode(path, raw, &w)
+		err := wire.Decode(path, raw, &w)
 		names[w.Identity] = w.MetricName
 		return err
 	})
@@ -372,7 +273,7 @@ func (b *builder) metricNames(list []json.RawMessage) map[string]string {
 // metric keeps what was measured. A null value was not, and the metric that dbt ingestion sends is no measurement.
 func (b *builder) metric(path string, raw json.RawMessage) error {
 	var w wireMetric
-	if err := decode(path, raw, &w); err != nil {
+	if err := wire.Decode(path, raw, &w); err != nil {
 		return err
 	}
 	if w.Identity == "" || w.Identity == "dbt_metric" || len(w.Value) == 0 || bytes.Equal(w.Value, []byte("null")) {
@@ -395,7 +296,7 @@ func (b *builder) datasetOf(w wireMetric) dq.DatasetRef {
 		return d
 	}
 	if w.TableName != nil {
-		return dq.DatasetRef{DataSource: text(w.DataSourceName), Name: *w.TableName}
+		return dq.DatasetRef{DataSource: wire.Text(w.DataSourceName), Name: *w.TableName}
 	}
 	best := dq.DatasetRef{DataSource: b.scan.DataSource}
 	if len(b.scan.Results) > 0 {

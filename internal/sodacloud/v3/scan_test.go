@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/sodacloud/wire"
 )
 
 func members(t testing.TB, text string) map[string]json.RawMessage {
@@ -30,9 +31,9 @@ func TestScanOfTheSmallestPayload(t *testing.T) {
 }
 
 func TestContentIDLeavesOutTheToken(t *testing.T) {
-	a := ContentID(members(t, `{"definitionName":"d","token":"one","checks":[1]}`))
-	b := ContentID(members(t, `{"checks":[1],"token":"two","definitionName":"d"}`))
-	c := ContentID(members(t, `{"checks":[2],"token":"two","definitionName":"d"}`))
+	a := wire.ContentID("k", members(t, `{"definitionName":"d","token":"one","checks":[1]}`))
+	b := wire.ContentID("k", members(t, `{"checks":[1],"token":"two","definitionName":"d"}`))
+	c := wire.ContentID("k", members(t, `{"checks":[2],"token":"two","definitionName":"d"}`))
 	if a != b || a == c {
 		t.Errorf("got %q, %q and %q; want the first two equal and the third not", a, b, c)
 	}
@@ -52,7 +53,7 @@ func TestMistakesAreToldWithTheirPath(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Scan(members(t, c.payload))
-			var wire *Error
+			var wire *wire.Error
 			if !errors.As(err, &wire) || err.Error() != c.want {
 				t.Errorf("%s: got %v, want %q", c.payload, err, c.want)
 			}
