@@ -17,7 +17,7 @@ build: ## build the binary bin/sodalite
 
 .PHONY: test
 test: check ## everything: static checks, all tests with the race detector, against real components
-	eval "$$(test/provide)"; $(GOTEST) -timeout 15m ./...
+	eval "$$(test/provide)"; $(GOTEST) -tags duckdb -run DuckDB ./internal/source/... ./internal/engine && $(GOTEST) -timeout 15m ./...
 
 .PHONY: quick
 quick: ## tests that need nothing but Go

@@ -56,6 +56,17 @@ func (s *Settings) Required(name string) (string, error) {
 	return "", fmt.Errorf("%s: data source %s (%s) needs %q", s.At, s.Name, s.Type, name)
 }
 
+// Group is the settings of a nested mapping, by their names in it.
+func (s *Settings) Group(name string) map[string]string {
+	group := map[string]string{}
+	for full, v := range s.values {
+		if inner, ok := strings.CutPrefix(full, name+"."); ok {
+			group[inner] = v
+		}
+	}
+	return group
+}
+
 // Port is the value of a setting that is a port.
 func (s *Settings) Port(otherwise int) (int, error) {
 	text := s.Text("port", strconv.Itoa(otherwise))
@@ -195,7 +206,8 @@ func (c *Config) section(file string, key, value *yaml.Node) {
 	}
 }
 
-// flatten takes the scalars of a mapping, those of a nested "connection" too unless they are given outside.
+// flatten takes the scalars of a mapping, those of a nested "connection" too unless they are given outside, and those of other
+// nested mappings as OUTER.INNER.
 func flatten(values map[string]string, n *yaml.Node) {
 	if n.Kind != yaml.MappingNode {
 		return
@@ -213,6 +225,12 @@ func flatten(values map[string]string, n *yaml.Node) {
 			}
 		case value.Kind == yaml.ScalarNode && value.Tag != "!!null":
 			values[key.Value] = value.Value
+		case value.Kind == yaml.MappingNode:
+			inner := map[string]string{}
+			flatten(inner, value)
+			for name, v := range inner {
+				values[key.Value+"."+name] = v
+			}
 		}
 	}
 }

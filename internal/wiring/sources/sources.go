@@ -19,6 +19,7 @@ var kinds = map[string]func(*source.Settings) (*engine.Source, error){
 	"redshift": postgres.NewRedshift,
 	"mysql":    mysql.New,
 	"sqlite":   sqlite.New,
+	"duckdb":   openDuckDB,
 }
 
 // Open makes a data source of its settings; it connects when the first statement is to run.
