@@ -85,10 +85,11 @@ same file twice changes nothing the second time. Definitions that the file does 
 			if len(args) != 1 {
 				return usageError{errors.New("definitions rm needs the name of one definition")}
 			}
-			if _, err := s.Runs(nil).Definition(ctx, args[0]); err != nil {
+			d, err := s.Runs(nil).Definition(ctx, args[0])
+			if err != nil {
 				return err
 			}
-			return s.Runs(nil).DeleteDefinition(ctx, args[0])
+			return s.Runs(nil).DeleteDefinition(ctx, d)
 		}),
 	}
 	c.AddCommand(apply, list, remove)
@@ -219,7 +220,7 @@ func (p *program) applyDefinitions(ctx context.Context, store *runs.Store, wante
 		if err != nil && !errors.Is(err, runs.ErrNotFound) {
 			return err
 		}
-		if reflect.DeepEqual(old, source) {
+		if source.Version = old.Version; reflect.DeepEqual(old, source) {
 			continue
 		}
 		say(verb(err), "data source", source.Name, diffSettings(old.Settings, source.Settings))
@@ -235,6 +236,7 @@ func (p *program) applyDefinitions(ctx context.Context, store *runs.Store, wante
 		if err != nil && !errors.Is(err, runs.ErrNotFound) {
 			return err
 		}
+		d.Version = old.Version
 		diff := diffDefinitions(&old, &d)
 		if err == nil && len(diff) == 0 {
 			continue

@@ -233,7 +233,7 @@ func tick(ctx context.Context, executor *runs.Executor, log *slog.Logger) error 
 	every := time.NewTicker(15 * time.Second)
 	defer every.Stop()
 	for {
-		if _, err := executor.Tick(ctx, executor.Bury); err != nil && ctx.Err() == nil {
+		if _, err := executor.Tick(ctx); err != nil && ctx.Err() == nil {
 			log.Error("schedules cannot be looked at", "error", err)
 		}
 		select {

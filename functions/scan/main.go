@@ -1,12 +1,14 @@
 // Function scan runs checks itself: every minute it looks for runs that are due and starts each as an invocation of its own;
-// a run may also be asked for by name, by a rule of EventBridge or a person.
+// a run may also be asked for by the name of its scan definition, by a rule of EventBridge or a person (docs/scans.md).
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log"
 	"os"
+	"time"
 	_ "time/tzdata" // schedules are in time zones, and the runtime has no database of them
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -17,11 +19,17 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/wiring/runner"
 )
 
-// event has one of its members.
+// event asks for one thing.
 type event struct {
-	Tick bool `json:"tick"` // by the schedule, every minute
+	// Tick comes every minute by the schedule; Schedules is false where scan definitions do not run by their schedules.
+	Tick      bool  `json:"tick"`
+	Schedules *bool `json:"schedules"`
 	wiring.RunEvent
-	Definition string `json:"definition"` // a scan definition to run now
+	// Definition is a scan definition to run now. A second event with the same ID asks for the same run; by default the id is
+	// that of the invocation, which stays when Lambda tries again.
+	Definition    string    `json:"definition"`
+	ID            string    `json:"id"`
+	DataTimestamp time.Time `json:"dataTimestamp"`
 }
 
 func main() {
@@ -39,18 +47,28 @@ func main() {
 	executor := runner.Executor(s, store, wiring.LoadAWS, os.LookupEnv)
 	lambda.Start(func(ctx context.Context, e event) (any, error) {
 		switch {
+		case e.Tick && e.Schedules != nil && !*e.Schedules:
+			return executor.Tend(ctx)
 		case e.Tick:
-			return store.Tick(ctx, executor.Bury)
+			return executor.Tick(ctx)
 		case e.Run != "":
 			return nil, executor.Execute(ctx, e.Run)
 		case e.Definition != "":
 			here := s.Runs(nil) // executed in this very invocation
-			run, err := here.Start(ctx, e.Definition, runs.BySchedule, "invocation", here.Now())
+			run, err := here.Start(ctx, runs.Request{Definition: e.Definition, Trigger: runs.ByEvent, DataTime: e.DataTimestamp, Key: cmp.Or(e.ID, requestID(ctx))})
 			if err != nil {
 				return nil, err
 			}
-			return run, executor.Execute(ctx, run.ID)
+			if err := executor.Execute(ctx, run.ID); err != nil {
+				return nil, err
+			}
+			return here.Run(ctx, run.ID)
 		}
 		return nil, errors.New(`the event has none of "tick", "run" and "definition": send {"definition": "NAME"} to run a scan definition`)
 	})
+}
+
+func requestID(ctx context.Context) string {
+	c, _ := lambdacontext.FromContext(ctx) // every invocation has one
+	return c.AwsRequestID
 }

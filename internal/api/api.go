@@ -36,7 +36,7 @@ type Hub interface {
 
 // Runs starts and ends runs of scan definitions.
 type Runs interface {
-	Start(ctx context.Context, definition, trigger, by string, dataTime time.Time) (runs.Run, error)
+	Start(ctx context.Context, r runs.Request) (runs.Run, error)
 	Run(ctx context.Context, id string) (runs.Run, error)
 	Cancel(ctx context.Context, id, by string) (runs.Run, error)
 	DefinitionByID(ctx context.Context, id string) (runs.Definition, error)

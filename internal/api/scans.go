@@ -109,9 +109,12 @@ func (s *server) startScan(w http.ResponseWriter, r *http.Request, by string) er
 	if d, err := s.Runs.DefinitionByID(r.Context(), name); err == nil {
 		name = d.Name
 	}
-	run, err := s.Runs.Start(r.Context(), name, runs.ByAPI, by, dataTime)
+	run, err := s.Runs.Start(r.Context(), runs.Request{Definition: name, Trigger: runs.ByAPI, By: by, DataTime: dataTime})
 	if errors.Is(err, runs.ErrNotFound) {
 		return failure(http.StatusBadRequest, "invalid_parameter", "scanDefinition: %q is no definition that can be started here. Those that exist only because a scanner pushed results cannot; see sodalite definitions apply.", dq.Truncate(name, 100))
+	}
+	if errors.Is(err, runs.ErrTooMany) {
+		return failure(http.StatusTooManyRequests, "too_many_requests", "%s.", err)
 	}
 	if err != nil && run.ID == "" {
 		return err

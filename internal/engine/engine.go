@@ -84,6 +84,8 @@ type Options struct {
 	Verbose bool
 	// Version of this program.
 	Version string
+	// Only limits the run to what it names, see [Part.Left]; nil for all.
+	Only []string
 }
 
 // maxRows is how many rows of a group by or a list of tables are kept, as the reference client does (its section 1.7).
@@ -95,9 +97,7 @@ const Scanner = "sodalite"
 // Run executes the program. The scan is always whole: mistakes of files, failed connections and a cancelled context are in
 // its log and state. Its id and time of arrival are the caller's.
 func Run(ctx context.Context, program *sodacl.Program, o Options) *dq.Scan {
-	r := newRun(program, o)
-	r.execute(ctx, r.plan)
-	return r.finish(ctx)
+	return RunPart(ctx, program, o).Whole()
 }
 
 // Explain plans the program and gives the statements that Run would send, without sending them; only "for each" and the like
@@ -110,7 +110,7 @@ func Explain(ctx context.Context, program *sodacl.Program, o Options) ([]dq.Quer
 		}
 	}
 	r.close()
-	return r.scan.Queries, r.finish(ctx)
+	return r.scan.Queries, r.finish(endOf(ctx))
 }
 
 // run is the state of one scan.
@@ -125,6 +125,7 @@ type run struct {
 	aggregates  map[string]*job // by partition, the one that still takes items
 	measures    map[string]*measure
 	order       []*measure
+	left        []leftOver
 	reports     sync.Mutex // of scan.Reports
 }
 
@@ -225,16 +226,19 @@ func (r *run) close() {
 	}
 }
 
-// execute plans, measures and judges. A plan that gives false has said why in the log.
-func (r *run) execute(ctx context.Context, plan func(context.Context) bool) {
+// execute plans, measures and judges. A plan that gives false has said why in the log. It gives false if the plan was not
+// complete.
+func (r *run) execute(ctx context.Context, plan func(context.Context) bool) bool {
 	defer r.close()
 	if !plan(ctx) {
-		return
+		return false
 	}
+	planned := ctx.Err() == nil
 	r.measure(ctx)
 	for _, c := range r.checks {
 		c.judged(ctx, r)
 	}
+	return planned
 }
 
 // measure runs all jobs and keeps what they said, in order of the plan.
@@ -278,7 +282,7 @@ func (r *run) measure(ctx context.Context) {
 			if r.Verbose {
 				r.log(dq.LevelDebug, nil, "Query %s:\n%s", q.Name, q.SQL)
 			}
-			if q.Error != "" && !told[q.Error] {
+			if q.Error != "" && !told[q.Error] && !(ctx.Err() != nil && q.Error == context.Cause(ctx).Error()) {
 				told[q.Error] = true
 				r.log(dq.LevelError, nil, "Query %s failed: %s", q.Name, q.Error)
 			}
@@ -299,6 +303,15 @@ func (c *planned) judged(ctx context.Context, r *run) {
 	if err == nil {
 		err = c.judge(ctx, &c.result)
 	}
+	if cutOff(ctx, err) {
+		r.left = append(r.left, leftOver{c, err})
+		return
+	}
+	c.report(r, err)
+}
+
+// report adds the check to the scan's results; err is why it could not be evaluated.
+func (c *planned) report(r *run, err error) {
 	var quiet quietly
 	switch {
 	case errors.As(err, &quiet):
@@ -336,7 +349,7 @@ func severity(err error) string {
 }
 
 // finish adds measurements, summary and state.
-func (r *run) finish(ctx context.Context) *dq.Scan {
+func (r *run) finish(by end) *dq.Scan {
 	for _, m := range r.order {
 		if m.err == nil && m.value != nil && m.identity != "" && !m.hidden {
 			if value, err := json.Marshal(jsonValue(m.value)); err == nil {
@@ -344,8 +357,8 @@ func (r *run) finish(ctx context.Context) *dq.Scan {
 			}
 		}
 	}
-	if err := context.Cause(ctx); err != nil {
-		r.log(dq.LevelError, nil, "The scan was ended before it was complete: %s", err)
+	if by.err != nil {
+		r.log(dq.LevelError, nil, "The scan was ended before it was complete: %s", by.cause)
 	}
 	c := r.scan.Counts()
 	if c.Total() == 0 && !r.scan.Errored {
@@ -358,9 +371,9 @@ func (r *run) finish(ctx context.Context) *dq.Scan {
 		r.scan.DataSourceType = s.Type
 	}
 	r.scan.State = r.scan.Conclude(true)
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if errors.Is(by.err, context.DeadlineExceeded) {
 		r.scan.State = dq.TimedOut
-	} else if ctx.Err() != nil {
+	} else if by.err != nil {
 		r.scan.State = dq.Canceled
 	}
 	return r.scan

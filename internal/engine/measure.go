@@ -51,6 +51,8 @@ type job struct {
 	statement string
 	keep      int
 	read      func(*Rows, error)
+	// facts tells that no check needs it.
+	facts bool
 	// said is what was sent.
 	said []dq.Query
 }

@@ -37,7 +37,12 @@ func (r *run) plan(ctx context.Context) bool {
 			}
 		}
 	}
-	r.facts(ctx, source)
+	if before := len(r.jobs); r.wanted(factsKey) {
+		r.facts(ctx, source)
+		for _, j := range r.jobs[before:] {
+			j.facts = true
+		}
+	}
 	if len(r.jobs) > 0 {
 		if _, err := r.connection(ctx, source); err != nil {
 			r.log(dq.LevelError, nil, "Could not connect to data source %q: %s", source.Name, err)
@@ -120,7 +125,10 @@ func (r *run) matching(ctx context.Context, source *Source, s sodacl.Selection, 
 
 // add plans one check. A check that cannot be planned is kept, to be reported as not evaluated.
 func (r *run) add(c *planned) {
-	c.at, c.result.Check = c.At, r.describe(c)
+	if c.at = c.At; !r.wanted(c.key()) {
+		return
+	}
+	c.result.Check = r.describe(c)
 	var err error
 	switch c.Kind {
 	case sodacl.Metric:

@@ -45,7 +45,7 @@ func (h *Hub) Accept(ctx context.Context, s *dq.Scan) (Accepted, error) {
 		return Accepted{}, err
 	}
 	noteClock(s)
-	body, err := pack(s)
+	body, err := Pack(s)
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -146,7 +146,7 @@ func (h *Hub) Scan(ctx context.Context, id string) (dq.Scan, error) {
 	if err != nil {
 		return s, fmt.Errorf("scan %q: %w", id, err)
 	}
-	return s, unpack(body, &s)
+	return s, Unpack(body, &s)
 }
 
 // ScanHead reads a scan without its contents. ErrNotFound if there is none.

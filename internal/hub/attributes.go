@@ -42,7 +42,7 @@ func (h *Hub) ApplyAttributes(ctx context.Context, schema []AttributeSchema) err
 		}
 		return fmt.Errorf("%w: %w", ErrInvalid, errors.Join(all...))
 	}
-	body, err := pack(schema)
+	body, err := Pack(schema)
 	if err != nil {
 		return err
 	}
@@ -101,5 +101,5 @@ func (h *Hub) Attributes(ctx context.Context) ([]AttributeSchema, error) {
 		return nil, fmt.Errorf("attribute schema: %w", err)
 	}
 	var schema []AttributeSchema
-	return schema, unpack(item.Body, &schema)
+	return schema, Unpack(item.Body, &schema)
 }

@@ -33,9 +33,9 @@ func (h *Hub) Digest(ctx context.Context, scanID string) error {
 	return err
 }
 
-// digest returns how many datasets had not been folded in before.
+// digest returns how many datasets had not been folded in before. A scan that somebody canceled changes no view.
 func (h *Hub) digest(ctx context.Context, s *dq.Scan) (fresh int, err error) {
-	if !s.State.Finished() {
+	if !s.State.Finished() || s.State == dq.Canceled {
 		return 0, nil
 	}
 	if err := h.foldDefinition(ctx, s); err != nil {
@@ -189,7 +189,7 @@ func (h *Hub) tryLoadViews(ctx context.Context, id string, withReport bool) (*da
 			checks = it
 		case skReport:
 			v.reportItem = true
-			err = unpack(it.Body, &v.report)
+			err = Unpack(it.Body, &v.report)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%v: %w", it.Key, err)
@@ -219,7 +219,7 @@ func (h *Hub) unpackChecks(ctx context.Context, first table.Item) (parts int, p 
 			return 0, p, errTorn
 		}
 	}
-	return parts, p, unpack(join(first, rest), &p)
+	return parts, p, Unpack(join(first, rest), &p)
 }
 
 // foldOps folds the scan into v and gives the one transaction that stores it.
@@ -263,7 +263,7 @@ func (h *Hub) foldOps(ctx context.Context, s *dq.Scan, part datasetPart, v *data
 
 // timelineOps put the scan's entry into the dataset's timeline. Its absence guards against folding twice.
 func (h *Hub) timelineOps(s *dq.Scan, part datasetPart, failures []failure) ([]table.Op, error) {
-	body, err := pack(timelineOf(s, part.results, part.measurements, failures))
+	body, err := Pack(timelineOf(s, part.results, part.measurements, failures))
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +289,7 @@ func (h *Hub) timelineOps(s *dq.Scan, part datasetPart, failures []failure) ([]t
 }
 
 func (v *datasetViews) checksOps(id string) ([]table.Op, error) {
-	body, err := pack(&v.checks)
+	body, err := Pack(&v.checks)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +309,7 @@ func (v *datasetViews) checksOps(id string) ([]table.Op, error) {
 }
 
 func (v *datasetViews) reportOp(id string) (table.Op, error) {
-	body, err := pack(&v.report)
+	body, err := Pack(&v.report)
 	if err != nil {
 		return table.Op{}, err
 	}
@@ -390,12 +390,12 @@ const maxAlertChecks = 1000
 
 // putAlert stores the alert, whose stream record wakes the notifier. Once is enough.
 func (h *Hub) putAlert(ctx context.Context, a dq.Alert) error {
-	body, err := pack(a)
+	body, err := Pack(a)
 	for err == nil && len(body) > partSize {
 		keep := len(a.Checks) / 2
 		a.Omitted += len(a.Checks) - keep
 		a.Checks = a.Checks[:keep]
-		body, err = pack(a)
+		body, err = Pack(a)
 	}
 	if err != nil {
 		return err
@@ -419,7 +419,7 @@ func (h *Hub) Alert(ctx context.Context, scanID string) (dq.Alert, error) {
 	if err != nil {
 		return a, fmt.Errorf("alert of scan %q: %w", scanID, err)
 	}
-	return a, unpack(item.Body, &a)
+	return a, Unpack(item.Body, &a)
 }
 
 // pause waits a little longer after each attempt, with jitter, but not beyond the context.

@@ -42,7 +42,7 @@ func (h *Hub) openTimeline(ctx context.Context, item table.Item) (ScanHead, time
 	if err != nil {
 		return head, entry, err
 	}
-	return head, entry, unpack(join(item, rest), &entry)
+	return head, entry, Unpack(join(item, rest), &entry)
 }
 
 // span is a range of data time; zero ends are open. To is inclusive to the millisecond.

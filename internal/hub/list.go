@@ -432,7 +432,7 @@ func (h *Hub) Dataset(ctx context.Context, id string) (DatasetDetail, error) {
 			found, listed.version = true, it.Version
 			err = json.Unmarshal(it.Head, &listed.datasetState)
 		} else {
-			err = unpack(it.Body, &report)
+			err = Unpack(it.Body, &report)
 		}
 		if err != nil {
 			return detail, fmt.Errorf("%v: %w", it.Key, err)

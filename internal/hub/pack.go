@@ -44,7 +44,8 @@ func decompress(data []byte) ([]byte, error) {
 	return out, nil
 }
 
-func pack(v any) ([]byte, error) {
+// Pack makes the body of an item of v.
+func Pack(v any) ([]byte, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("pack: %w", err)
@@ -52,7 +53,8 @@ func pack(v any) ([]byte, error) {
 	return compress(data), nil
 }
 
-func unpack(data []byte, v any) error {
+// Unpack reads a body that [Pack] made.
+func Unpack(data []byte, v any) error {
 	plain, err := decompress(data)
 	if err != nil {
 		return err

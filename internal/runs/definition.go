@@ -3,17 +3,13 @@ package runs
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/robfig/cron/v3"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/sodacl"
@@ -39,6 +35,8 @@ type Definition struct {
 	Files     []File            `json:"files"`
 	Updated   time.Time         `json:"updated"`
 	UpdatedBy string            `json:"updatedBy,omitempty"`
+	// Version counts the changes, 0 for a definition that is new.
+	Version int64 `json:"-"`
 }
 
 // File is one file of checks.
@@ -109,34 +107,20 @@ func (d *Definition) Check() error {
 }
 
 // schedule reads the schedule, nil if there is none.
-func (d *Definition) schedule() (cron.Schedule, error) {
+func (d *Definition) schedule() (*schedule, error) {
 	if d.Schedule == "" {
 		return nil, nil
 	}
-	if strings.Contains(d.Schedule, "TZ=") {
-		return nil, fmt.Errorf("%w: schedule %q: give the time zone as \"time zone\"", ErrInvalid, d.Schedule)
-	}
-	zone, err := time.LoadLocation(d.TimeZone)
-	if err != nil {
-		return nil, fmt.Errorf("%w: time zone %q is not known; give a name such as Europe/Amsterdam", ErrInvalid, d.TimeZone)
-	}
-	schedule, err := cron.ParseStandard("CRON_TZ=" + zone.String() + " " + d.Schedule)
-	if err != nil {
-		return nil, fmt.Errorf("%w: schedule %q: %w; give five fields (minute hour day month weekday), such as \"0 6 * * *\"", ErrInvalid, d.Schedule, err)
-	}
-	if _, every := schedule.(cron.ConstantDelaySchedule); every {
-		return nil, fmt.Errorf("%w: schedule %q: @every has no fixed times; give five fields, such as \"*/15 * * * *\"", ErrInvalid, d.Schedule)
-	}
-	return schedule, nil
+	return readSchedule(d.Schedule, d.TimeZone)
 }
 
-// Next is when the definition runs next after t, zero if it has no schedule.
+// Next is when the definition runs next after t, in its time zone; zero if it has no schedule.
 func (d *Definition) Next(t time.Time) time.Time {
 	schedule, err := d.schedule()
 	if err != nil || schedule == nil {
 		return time.Time{}
 	}
-	return schedule.Next(t).UTC()
+	return schedule.next(t).In(schedule.zone)
 }
 
 // catchUp is how long after its time a scheduled run is still begun, when nothing ticked in between.
@@ -153,7 +137,7 @@ func (d *Definition) due(now time.Time) time.Time {
 		after = d.Updated
 	}
 	var last time.Time
-	for t := schedule.Next(after); !t.IsZero() && !t.After(now); t = schedule.Next(t) {
+	for t := schedule.next(after); !t.IsZero() && !t.After(now); t = schedule.next(t) {
 		last = t
 	}
 	return last.UTC()
@@ -168,7 +152,7 @@ type definitionHead struct {
 	Updated  time.Time `json:"updated"`
 }
 
-// SaveDefinition checks and keeps a definition.
+// SaveDefinition checks and keeps a definition, new if its version is 0. ErrChanged if it is not the version that was read.
 func (s *Store) SaveDefinition(ctx context.Context, d Definition, by string) error {
 	if err := d.Check(); err != nil {
 		return err
@@ -186,9 +170,21 @@ func (s *Store) SaveDefinition(ctx context.Context, d Definition, by string) err
 		return err
 	}
 	k := definitionKey(d.Name)
-	return s.Table.Write(ctx, table.Put(table.Item{
-		Key: k, Entity: entityDefinition, Version: 1, Head: head, Body: body, IndexPK: indexDefinitions, IndexSK: k.PK,
-	}, table.Always()))
+	return s.replace(ctx, table.Item{
+		Key: k, Entity: entityDefinition, Version: d.Version + 1, Head: head, Body: body, IndexPK: indexDefinitions, IndexSK: k.PK,
+	}, "scan definition", d.Name)
+}
+
+// replace writes an item over the version before.
+func (s *Store) replace(ctx context.Context, item table.Item, what, name string) error {
+	err := s.Table.Write(ctx, table.Put(item, table.IfVersion(item.Version-1)))
+	if lostRace(err) {
+		err = ErrChanged
+	}
+	if err != nil {
+		return fmt.Errorf("%s %q: %w", what, name, err)
+	}
+	return nil
 }
 
 // Definition reads a definition by name.
@@ -203,22 +199,28 @@ func (s *Store) DefinitionByID(ctx context.Context, id string) (Definition, erro
 
 func (s *Store) definition(ctx context.Context, k table.Key, name string) (Definition, error) {
 	var d Definition
-	item, err := s.Table.Get(ctx, k)
-	if errors.Is(err, table.ErrInvalid) || errors.Is(err, table.ErrTooLarge) {
-		err = ErrNotFound
-	}
+	item, err := s.get(ctx, k)
 	if err == nil {
 		err = json.Unmarshal(item.Body, &d)
 	}
 	if err != nil {
 		return d, fmt.Errorf("scan definition %q: %w", name, err)
 	}
+	d.Version = item.Version
 	return d, nil
 }
 
-// DeleteDefinition forgets a definition; its results stay.
-func (s *Store) DeleteDefinition(ctx context.Context, name string) error {
-	return s.Table.Write(ctx, table.Delete(definitionKey(name), table.Always()))
+// DeleteDefinition forgets a definition; its results stay, and a run of it that goes on ends as ever. ErrChanged if it is not
+// the version that was read.
+func (s *Store) DeleteDefinition(ctx context.Context, d Definition) error {
+	err := s.Table.Write(ctx, table.Delete(definitionKey(d.Name), table.IfVersion(d.Version)))
+	if lostRace(err) {
+		err = ErrChanged
+	}
+	if err != nil {
+		return fmt.Errorf("delete scan definition %q: %w", d.Name, err)
+	}
+	return nil
 }
 
 // Definitions lists definitions by name, without their checks.
@@ -235,96 +237,4 @@ func (s *Store) Definitions(ctx context.Context) ([]Definition, error) {
 	}
 	slices.SortFunc(list, func(a, b Definition) int { return cmp.Compare(a.Name, b.Name) })
 	return list, nil
-}
-
-// Source is a data source that definitions may be for. Values that are secret are not kept here: they are the ARN of a
-// secret, or ${env_var('SODALITE_SOURCE_…')}.
-type Source struct {
-	Name     string            `json:"name"`
-	Type     string            `json:"type"`
-	Settings map[string]string `json:"settings"`
-}
-
-// SecretPrefix begins the names of environment variables that data sources may refer to; no others are seen by them.
-const SecretPrefix = "SODALITE_SOURCE_"
-
-var (
-	secretName = regexp.MustCompile(`(?i)password|secret|token|passphrase|private_key|account_info_json$`)
-	secretARN  = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+$`)
-	reference  = regexp.MustCompile(`^\$\{\s*(env_var\(\s*['"])?` + SecretPrefix + `[A-Z0-9_]+(['"]\s*\))?\s*\}$`)
-)
-
-// Check says what is wrong with a data source.
-func (s *Source) Check() error {
-	for name, value := range s.Settings {
-		if secretName.MatchString(name) && value != "" && !secretARN.MatchString(value) && !reference.MatchString(value) {
-			return fmt.Errorf("%w: %s of data source %s must not be kept in clear: give the ARN of a secret in AWS Secrets Manager, or ${env_var('%s…')}", ErrInvalid, name, s.Name, SecretPrefix)
-		}
-		if strings.Contains(value, "${") && !reference.MatchString(value) {
-			return fmt.Errorf("%w: %s of data source %s may refer to one environment variable whose name begins with %s, and to nothing else", ErrInvalid, name, s.Name, SecretPrefix)
-		}
-	}
-	if s.Name == "" || s.Type == "" {
-		return fmt.Errorf("%w: a data source needs a name and a type", ErrInvalid)
-	}
-	return nil
-}
-
-// Resolved is the source's settings with secrets filled in.
-func (s *Source) Resolved(ctx context.Context, env func(string) (string, bool), secret func(context.Context, string) (string, error)) (map[string]string, error) {
-	vars := sodacl.Variables{Env: func(name string) (string, bool) {
-		if !strings.HasPrefix(name, SecretPrefix) {
-			return "", false
-		}
-		return env(name)
-	}}
-	out := map[string]string{}
-	for name, value := range s.Settings {
-		resolved, err := vars.Resolve(value)
-		if err == nil && secretARN.MatchString(value) {
-			resolved, err = secret(ctx, value)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s of data source %s: %w", name, s.Name, err)
-		}
-		out[name] = resolved
-	}
-	return out, nil
-}
-
-// SaveSource checks and keeps a data source.
-func (s *Store) SaveSource(ctx context.Context, source Source) error {
-	if err := source.Check(); err != nil {
-		return err
-	}
-	head, err := json.Marshal(source)
-	if err != nil {
-		return err
-	}
-	k := sourceKey(source.Name)
-	return s.Table.Write(ctx, table.Put(table.Item{Key: k, Entity: entitySource, Version: 1, Head: head, IndexPK: indexSources, IndexSK: k.PK}, table.Always()))
-}
-
-// Source reads a data source by name.
-func (s *Store) Source(ctx context.Context, name string) (Source, error) {
-	var source Source
-	item, err := s.Table.Get(ctx, sourceKey(name))
-	if errors.Is(err, table.ErrInvalid) || errors.Is(err, table.ErrTooLarge) {
-		err = ErrNotFound
-	}
-	if err == nil {
-		err = json.Unmarshal(item.Head, &source)
-	}
-	if err != nil {
-		return source, fmt.Errorf("data source %q: %w", name, err)
-	}
-	return source, nil
-}
-
-// newID is a run's id, which becomes its scan's.
-func newID() string { return dq.OpaqueID(26, "run", rand.Text()) }
-
-// scheduledID is the id of the run of a definition at a time: ticks that overlap ask for the same run.
-func scheduledID(definition string, at time.Time) string {
-	return dq.OpaqueID(26, "run", definition, at.UTC().Format(time.RFC3339))
 }

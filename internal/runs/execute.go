@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/engine"
@@ -30,24 +31,32 @@ type Executor struct {
 	Open   func(name, kind string, settings map[string]string) (*engine.Source, error)
 	Env    func(string) (string, bool)
 	Secret func(ctx context.Context, arn string) (string, error)
-	// Limit is how long a run may take where the context has no deadline.
-	Limit   time.Duration
+	// Limit is how long one execution may take where the context has no deadline.
+	Limit time.Duration
+	// Pace is how often an executing run tells its progress and looks whether it is to end, and how long it waits before it
+	// tries again to store its result; zero for two seconds.
+	Pace    time.Duration
 	Version string
 }
 
-// reserve is kept back from the context's deadline for storing the result.
-const reserve = 30 * time.Second
+func (e *Executor) pace() time.Duration { return cmp.Or(e.Pace, 2*time.Second) }
 
-// watch is how often an executing run tells its progress and looks whether it is to end.
-const watch = 2 * time.Second
+const (
+	// reserve is kept back from the context's deadline for storing the result.
+	reserve = 30 * time.Second
+	// maxParts bounds how often a run is handed over.
+	maxParts = 20
+)
 
-// errCanceled and errTimeout end a run's statements.
+// What ends a run's statements.
 var (
 	errCanceled = errors.New("canceled by request")
 	errTimeout  = errors.New("the run took longer than it may")
+	errLost     = errors.New("the run has been ended as lost")
 )
 
-// Execute claims a queued run and runs it to its end. A run that is not queued, or whose definition is busy, is left alone.
+// Execute claims a waiting run and runs it to its end, or as far as time allows: then the rest is handed over to a further
+// execution. A run that does not wait, or whose definition is busy, is left alone.
 func (e *Executor) Execute(ctx context.Context, id string) error {
 	limit := cmp.Or(e.Limit, 15*time.Minute)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -56,7 +65,7 @@ func (e *Executor) Execute(ctx context.Context, id string) error {
 	if limit <= 0 {
 		return fmt.Errorf("run %s: no time is left to execute it", id)
 	}
-	run, claimed, err := e.claim(ctx, id, limit+reserve)
+	run, claimed, err := e.claim(ctx, id)
 	if errors.Is(err, errBusy) {
 		e.Log.InfoContext(ctx, "run waits for another of its definition", "run", id, "definition", run.Definition)
 		return nil
@@ -64,133 +73,112 @@ func (e *Executor) Execute(ctx context.Context, id string) error {
 	if err != nil || !claimed {
 		return err
 	}
-	inner, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	inner, stop := context.WithTimeoutCause(inner, limit, errTimeout)
-	defer stop()
-	progress := &progress{}
-	var watching sync.WaitGroup
-	watching.Go(func() { e.watch(inner, id, progress, cancel) })
-	scan := e.scan(inner, run, progress.set)
-	cause := context.Cause(inner)
-	cancel(nil)
-	watching.Wait()
-	if errors.Is(cause, errCanceled) {
-		return e.end(ctx, id, dq.Canceled, "Canceled by request while it ran.")
+	ended, err := e.execute(ctx, run, limit)
+	if err != nil || !ended {
+		return err
 	}
-	if err := e.accept(context.WithoutCancel(ctx), run, scan); err != nil {
-		return err // the run stays executing until its deadline, and is then ended as failed
-	}
-	return nil
+	return e.next(context.WithoutCancel(ctx), run.Definition)
 }
 
-// accept stores the result under the run's id and ends the run.
-func (e *Executor) accept(ctx context.Context, run Run, scan *dq.Scan) error {
-	ctx, cancel := context.WithTimeout(ctx, reserve)
+// execute runs a claimed run. It gives false if the run goes on elsewhere.
+func (e *Executor) execute(ctx context.Context, run Run, limit time.Duration) (ended bool, err error) {
+	w := e.watch(ctx, run, limit)
+	done := e.do(context.WithoutCancel(ctx), w, run)
+	cause := w.stop()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserve)
 	defer cancel()
+	switch {
+	case errors.Is(cause, errLost):
+		return true, fmt.Errorf("run %s: %w, its result is dropped", run.ID, cause)
+	case errors.Is(cause, errCanceled):
+		return true, e.accept(ctx, run, concluded(done.found(), dq.Canceled, dq.LevelInfo, "Canceled by request while it ran."))
+	case cause == nil, errors.Is(cause, errTimeout) && !(done.goesOn() && run.Parts < maxParts):
+		return true, e.accept(ctx, run, done.whole())
+	case done.part == nil || len(done.part.Left()) == 0: // the program is stopped before it knew what there is to do
+		_, err := e.update(ctx, run.ID, func(r *Run) { r.HandedOver = e.Now().UTC() })
+		return false, err
+	}
+	scan := done.found()
+	handed, err := e.handOver(ctx, run.ID, found{Version: done.version, Scan: scan, Left: done.part.Left()})
+	if handed {
+		e.Log.InfoContext(ctx, "run is handed over", "run", run.ID, "definition", run.Definition, "why", cause, "error", err)
+		return false, nil // a tick asks again if nobody could be asked
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, e.accept(ctx, run, concluded(scan, dq.TimedOut, dq.LevelError, "The run took longer than it may, and has found too much to be handed over; what was left was not done."))
+}
+
+// concluded gives a scan another end, and a last line in its log that says why.
+func concluded(scan *dq.Scan, state dq.ScanState, level, why string) *dq.Scan {
+	scan.State, scan.Errored = state, scan.Errored || level == dq.LevelError
+	scan.Logs = append(scan.Logs, dq.LogLine{Index: len(scan.Logs), Level: level, Message: why, Time: scan.Ended})
+	return scan
+}
+
+// accept stores the result under the run's id and ends the run. A result that cannot be kept makes a failed scan that says so.
+func (e *Executor) accept(ctx context.Context, run Run, scan *dq.Scan) error {
 	scan.ID = run.ID
-	if _, err := e.Hub.Accept(ctx, scan); err != nil {
-		return fmt.Errorf("run %s: its result could not be stored: %w", run.ID, err)
+	err := e.store(ctx, scan)
+	if errors.Is(err, hub.ErrInvalid) || errors.Is(err, hub.ErrTooLarge) {
+		scan = e.failed(run, "The result cannot be kept: "+err.Error())
+		scan.ID = run.ID
+		err = e.store(ctx, scan)
+	}
+	if err != nil {
+		return fmt.Errorf("run %s: its result could not be stored: %w", run.ID, err) // silent from now on, it is ended as lost
 	}
 	e.Log.InfoContext(ctx, "run ended", "run", run.ID, "definition", run.Definition, "state", scan.State, "checks", len(scan.Results))
 	return e.end(ctx, run.ID, scan.State, scan.Why())
 }
 
-// Bury stores the failed scan of a run that was lost. If its result had been stored, that stays, and its state is given.
-func (e *Executor) Bury(ctx context.Context, run Run) (dq.ScanState, error) {
-	scan := e.failed(run, lost)
+// store tries for as long as ctx allows.
+func (e *Executor) store(ctx context.Context, scan *dq.Scan) error {
+	_, err := backoff.Retry(ctx, func() (hub.Accepted, error) {
+		accepted, err := e.Hub.Accept(ctx, scan)
+		if errors.Is(err, hub.ErrInvalid) || errors.Is(err, hub.ErrTooLarge) {
+			err = backoff.Permanent(err)
+		}
+		return accepted, err
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(e.pace())), backoff.WithMaxTries(5))
+	var permanent *backoff.PermanentError
+	if errors.As(err, &permanent) {
+		return permanent.Err
+	}
+	return err
+}
+
+// bury ends a run that will not end by itself: with a failed scan that has what its parts had found, unless a result was
+// stored just before whoever executed it died.
+func (e *Executor) bury(ctx context.Context, run Run, why string) error {
+	scan := e.failed(run, why)
+	if run.Parts > 0 {
+		if before, err := e.found(ctx, run.ID); err == nil {
+			scan = engine.Merge(before.Scan, scan)
+			scan.State = dq.Failed
+		}
+	}
 	scan.ID = run.ID
 	accepted, err := e.Hub.Accept(ctx, scan)
-	if err != nil || !accepted.Duplicate {
-		return dq.Failed, err
+	if err != nil {
+		return fmt.Errorf("run %s: %w", run.ID, err)
 	}
-	head, err := e.Hub.ScanHead(ctx, run.ID)
-	return head.State, err
+	if accepted.Duplicate {
+		head, err := e.Hub.ScanHead(ctx, run.ID)
+		if err != nil {
+			return err
+		}
+		return e.end(ctx, run.ID, head.State, head.Why)
+	}
+	return e.end(ctx, run.ID, dq.Failed, why)
 }
 
-// failed is the scan of a run that could not begin.
+// failed is the scan of a run that could not begin, or not go on.
 func (e *Executor) failed(run Run, why string) *dq.Scan {
+	now := e.Now().UTC()
 	return &dq.Scan{
-		Definition: run.Definition, Scanner: dq.Scanner{Name: engine.Scanner, Version: e.Version}, DataTime: run.DataTime, Started: run.Started, Ended: e.Now().UTC(),
-		State: dq.Failed, Errored: true, Logs: []dq.LogLine{{Level: dq.LevelError, Message: why, Time: e.Now().UTC()}},
-	}
-}
-
-// scan runs the definition's checks. It always gives a scan; what stood in the way is in its log.
-func (e *Executor) scan(ctx context.Context, run Run, tell func(done, total int)) *dq.Scan {
-	d, err := e.Definition(ctx, run.Definition)
-	if err != nil {
-		return e.failed(run, err.Error())
-	}
-	return engine.Run(ctx, d.Program(), engine.Options{
-		Definition: d.Name, Source: d.Source, Now: e.Now(), DataTime: run.DataTime, Parallel: 4, Version: e.Version, Progress: tell,
-		History: history{e.Hub},
-		Sources: func(name string) (*engine.Source, error) { return e.source(ctx, name) },
-	})
-}
-
-func (e *Executor) source(ctx context.Context, name string) (*engine.Source, error) {
-	s, err := e.Source(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	settings, err := s.Resolved(ctx, e.Env, e.Secret)
-	if err != nil {
-		return nil, err
-	}
-	return e.Open(s.Name, s.Type, settings)
-}
-
-// history gives the engine what the hub remembers.
-type history struct{ hub Hub }
-
-func (h history) Measurements(ctx context.Context, identity string, from, to time.Time, limit int) ([]engine.Measured, error) {
-	list, err := h.hub.Measurements(ctx, hub.MeasurementQuery{Identity: identity, From: from, To: to, Limit: limit})
-	if err != nil {
-		return nil, err
-	}
-	out := make([]engine.Measured, len(list))
-	for i, m := range list {
-		out[i] = engine.Measured{Time: m.DataTime, Value: m.Value}
-	}
-	return out, nil
-}
-
-// progress is how far a run is.
-type progress struct {
-	mu          sync.Mutex
-	done, total int
-}
-
-func (p *progress) set(done, total int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.done, p.total = done, total
-}
-
-func (p *progress) get() (done, total int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.done, p.total
-}
-
-// watch writes the run's progress now and then, and cancels it when somebody asked for that.
-func (e *Executor) watch(ctx context.Context, id string, p *progress, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(watch)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		run, err := e.update(ctx, id, func(r *Run) { r.Done, r.Total = p.get() })
-		if err != nil && ctx.Err() == nil {
-			e.Log.WarnContext(ctx, "progress of a run cannot be told", "run", id, "error", err)
-		}
-		if err == nil && run.Cancel {
-			cancel(errCanceled)
-			return
-		}
+		Definition: run.Definition, Scanner: dq.Scanner{Name: engine.Scanner, Version: e.Version}, DataTime: run.DataTime, Started: run.Started, Ended: now,
+		State: dq.Failed, Errored: true, Logs: []dq.LogLine{{Level: dq.LevelError, Message: why, Time: now}},
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
@@ -21,7 +20,7 @@ type Runs interface {
 	Definitions(ctx context.Context) ([]runs.Definition, error)
 	DefinitionByID(ctx context.Context, id string) (runs.Definition, error)
 	SaveDefinition(ctx context.Context, d runs.Definition, by string) error
-	Start(ctx context.Context, definition, trigger, by string, dataTime time.Time) (runs.Run, error)
+	Start(ctx context.Context, r runs.Request) (runs.Run, error)
 	Run(ctx context.Context, id string) (runs.Run, error)
 	Cancel(ctx context.Context, id, by string) (runs.Run, error)
 }
@@ -145,7 +144,7 @@ func (s *site) runDefinition(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	run, err := s.Runs.Start(r.Context(), d.Name, runs.ByPage, s.user(r), time.Time{})
+	run, err := s.Runs.Start(r.Context(), runs.Request{Definition: d.Name, Trigger: runs.ByPage, By: s.user(r)})
 	if run.ID == "" {
 		return err
 	}
