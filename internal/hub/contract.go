@@ -134,7 +134,7 @@ func (h *Hub) putContractVersion(ctx context.Context, d dq.DatasetRef, v Contrac
 	if err != nil {
 		return err
 	}
-	body, err := pack(d)
+	body, err := Pack(d)
 	if err != nil {
 		return err
 	}
