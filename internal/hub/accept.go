@@ -86,11 +86,8 @@ func validate(s *dq.Scan) error {
 	if strings.TrimSpace(s.Definition) == "" {
 		return fmt.Errorf("%w: the scan definition has no name", ErrInvalid)
 	}
-	if len(s.Results) > MaxChecks {
-		return fmt.Errorf("%w: the scan has %d checks, at most %d; split the scan by dataset", ErrTooLarge, len(s.Results), MaxChecks)
-	}
-	if len(s.Measurements) > MaxMeasurements {
-		return fmt.Errorf("%w: the scan has %d metrics, at most %d", ErrTooLarge, len(s.Measurements), MaxMeasurements)
+	if err := CheckSize(len(s.Results), len(s.Measurements)); err != nil {
+		return err
 	}
 	if err := validName("scan definition", s.Definition); err != nil {
 		return err
@@ -104,6 +101,17 @@ func validate(s *dq.Scan) error {
 		if n := len(s.Results[i].Identity); n == 0 || n > MaxIdentity {
 			return fmt.Errorf("%w: checks[%d] has an identity of %d bytes, need 1 to %d", ErrInvalid, i, n, MaxIdentity)
 		}
+	}
+	return nil
+}
+
+// CheckSize is an [ErrTooLarge] if a scan has more checks or metrics than are accepted.
+func CheckSize(checks, metrics int) error {
+	if checks > MaxChecks {
+		return fmt.Errorf("%w: the scan has %d checks, at most %d; split the scan by dataset", ErrTooLarge, checks, MaxChecks)
+	}
+	if metrics > MaxMeasurements {
+		return fmt.Errorf("%w: the scan has %d metrics, at most %d; split the scan by dataset", ErrTooLarge, metrics, MaxMeasurements)
 	}
 	return nil
 }

@@ -369,8 +369,11 @@ type timelineResult struct {
 	Identity string      `json:"i"`
 	Outcome  dq.Outcome  `json:"o"`
 	Value    json.Number `json:"v,omitempty"`
+	Label    string      `json:"l,omitempty"` // in place of a value
 	Metric   string      `json:"m,omitempty"` // the check's first metric
-	// Diagnostics is kept for anomaly checks only, whose model asks for them again.
+	// The rest is kept for anomaly checks only: their ranges move with each scan, and their model asks for them again.
+	Warn        *dq.Threshold   `json:"w,omitempty"`
+	Fail        *dq.Threshold   `json:"f,omitempty"`
 	Diagnostics json.RawMessage `json:"d,omitempty"`
 }
 
@@ -381,16 +384,22 @@ func timelineOf(s *dq.Scan, results []*dq.Result, measurements []dq.Measurement,
 			continue
 		}
 		entry := timelineResult{Identity: r.Identity, Outcome: r.Outcome, Value: r.Value}
+		if r.Value == "" {
+			entry.Label = dq.Truncate(r.ValueLabel, maxTimelineLabel)
+		}
 		if len(r.Metrics) > 0 {
 			entry.Metric = r.Metrics[0]
 		}
 		if r.Kind == KindAnomaly {
-			entry.Diagnostics = r.Diagnostics
+			entry.Warn, entry.Fail, entry.Diagnostics = r.Warn, r.Fail, r.Diagnostics
 		}
 		t.Results = append(t.Results, entry)
 	}
 	return t
 }
+
+// maxTimelineLabel is how many characters of a label a timeline keeps.
+const maxTimelineLabel = 60
 
 // KindAnomaly is the kind of checks whose past results are asked for with their diagnostics.
 const KindAnomaly = "anomaly"

@@ -102,7 +102,9 @@ func (h *Hub) History(ctx context.Context, checkID string, from, to time.Time, l
 			return true, err
 		}
 		if r := entry.result(c.Identity); r != nil {
-			points = append(points, Point{At: head.DataTime, ScanID: head.ID, Outcome: r.Outcome, Value: r.Value, Definition: head.Definition})
+			points = append(points, Point{
+				At: head.DataTime, ScanID: head.ID, Outcome: r.Outcome, Value: r.Value, ValueLabel: r.Label, Warn: r.Warn, Fail: r.Fail, Definition: head.Definition,
+			})
 		}
 		return len(points) < limit, nil
 	})
@@ -221,6 +223,7 @@ type CheckResult struct {
 	Outcome       dq.Outcome
 	DataTime      time.Time
 	Value         json.Number
+	Warn, Fail    *dq.Threshold
 	Diagnostics   json.RawMessage // as sent, or nothing
 }
 
@@ -273,7 +276,7 @@ func (h *Hub) CheckResults(ctx context.Context, identity string, limit int) ([]C
 }
 
 func checkResult(head ScanHead, r timelineResult) CheckResult {
-	c := CheckResult{Outcome: r.Outcome, DataTime: head.DataTime, Value: r.Value, Diagnostics: r.Diagnostics}
+	c := CheckResult{Outcome: r.Outcome, DataTime: head.DataTime, Value: r.Value, Warn: r.Warn, Fail: r.Fail, Diagnostics: r.Diagnostics}
 	if r.Metric != "" {
 		c.MeasurementID = measurementID(head.ID, r.Metric)
 	}

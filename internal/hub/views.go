@@ -52,6 +52,10 @@ type Point struct {
 	ScanID     string
 	Outcome    dq.Outcome
 	Value      json.Number // empty if there was none
+	ValueLabel string      // in place of a value
+	// Warn and Fail are the ranges that the result was judged by, for checks whose ranges move (anomaly detection); nil if
+	// those of the check stand.
+	Warn, Fail *dq.Threshold
 	Definition string
 }
 

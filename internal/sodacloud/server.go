@@ -37,6 +37,7 @@ type Hub interface {
 	Measurements(ctx context.Context, q hub.MeasurementQuery) ([]hub.Measured, error)
 	CheckResults(ctx context.Context, identity string, limit int) ([]hub.CheckResult, error)
 	Attributes(ctx context.Context) ([]hub.AttributeSchema, error)
+	Check(ctx context.Context, id string) (hub.Check, error)
 	SaveSample(ctx context.Context, path string, data []byte) (id string, err error)
 	Contracts
 }
@@ -352,6 +353,7 @@ var queries = map[string]handler{
 	"sodaCoreAvailableCheckAttributes": (*server).availableAttributes,
 	"sodaCoreHistoricMeasurements":     (*server).historicMeasurements,
 	"sodaCoreHistoricCheckResults":     (*server).historicCheckResults,
+	"sodaCoreCheckIdentities":          (*server).checkIdentities,
 	"sodaCoreCanManageContracts":       (*server).canManageContracts,
 	"sodaCoreGetContract":              (*server).getContract,
 }
@@ -406,6 +408,22 @@ func (s *server) found(c call, results any, err error) (any, error) {
 		s.Log.ErrorContext(c.Context(), "query answered with nothing found", "type", c.kind, "error", err, "trace", *c.traceID)
 	}
 	return map[string]any{"results": results}, nil
+}
+
+// checkIdentities answers the anomaly simulator, which knows a check by the id that its page has.
+func (s *server) checkIdentities(c call) (any, error) {
+	var id string
+	if err := member(c.members, "checkId", &id); err != nil {
+		return nil, err
+	}
+	check, err := s.Hub.Check(c.Context(), id)
+	if errors.Is(err, hub.ErrNotFound) {
+		return nil, &Failure{Status: http.StatusNotFound, Code: "not_found", Message: "checkId: there is no check with this id"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"identities": v3.Identities(&check.Check)}, nil
 }
 
 // upload stores a sample of rows. Clients read only whether the answer has a fileId.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/sodalite-dq/sodalite/internal/auth"
 	"github.com/sodalite-dq/sodalite/internal/dq"
@@ -63,8 +66,8 @@ func TestBadInputIsRefusedAndLeavesNothing(t *testing.T) {
 		"query with a wrong token":    {"/api/query", nil, []byte(`{"type":"sodaCoreCloudConfiguration","token":"x"}`), 401, "not valid"},
 		"upload with a wrong token":   {"/api/scan/upload", map[string]string{"Authorization": "x"}, []byte(`[1]`), 401, "not valid"},
 		"upload with samples off":     {"/api/scan/upload", map[string]string{"Authorization": "token-of-stub"}, []byte(`[1]`), 403, "SODALITE_SAMPLES"},
-		"no definition":               {"/api/command", nil, insert(`"checks":[]`), 400, "scan definition"},
-		"blank definition":            {"/api/command", nil, insert(`"definitionName":"  "`), 400, "scan definition"},
+		"no definition":               {"/api/command", nil, insert(`"checks":[]`), 400, "definitionName: is missing"},
+		"blank definition":            {"/api/command", nil, insert(`"definitionName":"  "`), 400, "definitionName: is missing or blank"},
 		"endless definition":          {"/api/command", nil, insert(`"definitionName":"` + strings.Repeat("x", 1001) + `"`), 400, "1001 characters"},
 		"endless dataset":             {"/api/command", nil, insert(good + `,"checks":[{"identity":"a","table":"` + strings.Repeat("x", 1001) + `","outcome":"pass"}]`), 400, "dataset"},
 		"endless identity":            {"/api/command", nil, insert(good + `,"checks":[{"identity":"` + strings.Repeat("x", 5000) + `","outcome":"pass"}]`), 400, "checks[0]"},
@@ -79,6 +82,8 @@ func TestBadInputIsRefusedAndLeavesNothing(t *testing.T) {
 		"gzip cut short":              {"/api/command", gzipped, zipped(t, insert(good))[:40], 400, "could not be read"},
 		"unknown encoding":            {"/api/command", map[string]string{"Content-Encoding": "br"}, []byte("x"), 415, "gzip"},
 		"a contract of Soda Core 4":   {"/api/command", nil, insert(good + `,"contract":{}`), 400, "Soda Core 4"},
+		"identities of no check":      {"/api/query", nil, []byte(`{"type":"sodaCoreCheckIdentities","token":"token-of-stub"}`), 400, "checkId: is missing"},
+		"identities of unknown check": {"/api/query", nil, []byte(`{"type":"sodaCoreCheckIdentities","checkId":"x","token":"token-of-stub"}`), 404, "checkId"},
 		"filter of an unknown form":   {"/api/query", nil, []byte(`{"type":"sodaCoreHistoricMeasurements","filter":{"type":"or"},"token":"token-of-stub"}`), 400, "filter.type"},
 		"filter of an unknown column": {"/api/query", nil, []byte(`{"type":"sodaCoreHistoricMeasurements","filter":{"type":"and","andExpressions":[{"type":"equals","left":{"columnName":"x"}}]},"token":"token-of-stub"}`), 400, "andExpressions[0]"},
 	} {
@@ -268,6 +273,59 @@ func TestUploads(t *testing.T) {
 	sample, err := s.hub.Sample(t.Context(), ids[0])
 	if err != nil || string(sample.Data) != rows || sample.Rows != 2 || sample.Path != "d/té_failed_rows.jsonl" {
 		t.Errorf("sample %+v, %v", sample, err)
+	}
+}
+
+// TestAnAnomalyModelGetsItsPastBack asks as a client does that learns from its past: for measurements by metric identity, for
+// results by any version of the check's identity, and as the simulator does for the check's identities.
+func TestAnAnomalyModelGetsItsPastBack(t *testing.T) {
+	s := mustStart(t, nil)
+	for i, value := range []string{"10", "12.0"} {
+		s.now = s.now.Add(time.Hour)
+		_, _, answer := s.send(t, "/api/command", nil, insert(fmt.Sprintf(`"definitionName":"d","defaultDataSource":"shop","dataTimestamp":"2026-11-2%dT00:00:00+00:00",
+			"metrics":[{"identity":"metric-d-shop-t-row_count","metricName":"row_count","value":%s}],
+			"checks":[{"identity":"three","identities":{"v1":"one","v2":"two","v3":"three","v4":"four"},"name":"n","type":"anomalyDetection","table":"t",
+			 "metrics":["metric-d-shop-t-row_count"],"outcome":"pass","diagnostics":{"blocks":[],"value":%s,"warn":{"greaterThanOrEqual":15.5,"lessThanOrEqual":5},
+			 "fail":{"greaterThanOrEqual":20,"lessThanOrEqual":1},"anomalyProbability":null,"anomalyPredictedValue":11.5,"anomalyErrorCode":""}}]`, i+1, value, value)))
+		if err := s.hub.Digest(t.Context(), text(answer["scanId"])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func(kind, column, identity string) (list []map[string]any) {
+		_, _, answer := s.send(t, "/api/query", nil, fmt.Appendf(nil, `{"type":%q,"limit":1000,"filter":{"type":"and","andExpressions":[{"type":"equals",
+			"left":{"type":"columnValue","columnName":%q},"right":{"type":"string","value":%q}}]},"token":"token-of-stub"}`, kind, column, identity))
+		if err := json.Unmarshal(answer["results"], &list); err != nil {
+			t.Fatalf("%s: %v in %s", kind, err, answer)
+		}
+		return list
+	}
+	measured := ask("sodaCoreHistoricMeasurements", "metric.identity", "metric-d-shop-t-row_count")
+	if len(measured) != 2 || measured[0]["value"] != 12.0 || measured[0]["dataTime"] != "2026-11-22T00:00:00Z" {
+		t.Fatalf("measurements %v", measured)
+	}
+	want := map[string]any{
+		"measurementId": measured[0]["id"], "outcome": "pass", "dataTime": "2026-11-22T00:00:00Z",
+		"diagnostics": map[string]any{
+			"value": 12.0, "anomalyPredictedValue": 11.5, "anomalyErrorCode": "",
+			"warn": map[string]any{"greaterThanOrEqual": 15.5, "lessThanOrEqual": 5.0}, "fail": map[string]any{"greaterThanOrEqual": 20.0, "lessThanOrEqual": 1.0},
+		},
+	}
+	for _, version := range []string{"one", "two", "three", "four"} {
+		results := ask("sodaCoreHistoricCheckResults", "check.identity", version)
+		if len(results) != 2 {
+			t.Fatalf("results by %q: %v", version, results)
+		}
+		if diff := cmp.Diff(want, results[0]); diff != "" {
+			t.Errorf("result by %q (-want +got):\n%s", version, diff)
+		}
+	}
+	page, err := s.hub.Checks(t.Context(), hub.CheckFilter{})
+	if err != nil || len(page.Rows) != 1 {
+		t.Fatalf("checks %+v, %v", page.Rows, err)
+	}
+	_, _, answer := s.send(t, "/api/query", nil, fmt.Appendf(nil, `{"type":"sodaCoreCheckIdentities","checkId":%q,"token":"token-of-stub"}`, page.Rows[0].ID))
+	if got, want := string(answer["identities"]), `{"v1":"one","v2":"two","v3":"three","v4":"four"}`; got != want {
+		t.Errorf("identities %s, want %s", got, want)
 	}
 }
 

@@ -94,7 +94,7 @@ func (c clock) checkView(k *hub.Check) checkView {
 	v := checkView{
 		ID: k.ID, DatasetID: k.DatasetID, Name: k.Name, Outcome: outcomeBadge(k.Outcome), Class: outcomeClass(k.Outcome),
 		Archived: k.Archived, Value: valueText(k), NoValue: k.Value == "" && k.ValueLabel == "",
-		Thresholds: thresholdTexts(k.Warn, k.Fail, k.Measure), DatasetName: datasetName(k.Dataset), Source: sourceName(k.Dataset),
+		Thresholds: thresholdTexts(k.Warn, k.Fail, wording.MeasureOf(k.Measure, k.Source)), DatasetName: datasetName(k.Dataset), Source: sourceName(k.Dataset),
 		Column: k.Column, Kind: kindText(k.Kind), Owner: k.Owner(), Definition: k.Definition,
 		DefinitionHref: address{path: "/checks"}.with("definition", k.Definition).String(),
 		Evaluated:      c.when(k.At), Created: at(k.Created), ScanID: k.ScanID, Reasons: k.Reasons, Text: clip(k.Source, 20_000),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/wording"
 )
 
 var checkParams = []string{
@@ -234,7 +235,7 @@ func (c clock) checkRow(k *hub.Check) checkRow {
 	return checkRow{
 		ID: k.ID, DatasetID: k.DatasetID, Class: outcomeClass(k.Outcome), Outcome: outcomeBadge(k.Outcome),
 		Name: k.Name, Details: checkDetails(k.Column, k.Kind), Value: valueText(k), NoValue: k.Value == "" && k.ValueLabel == "",
-		Thresholds: thresholdTexts(k.Warn, k.Fail, k.Measure), DatasetName: datasetName(k.Dataset), Source: sourceName(k.Dataset),
+		Thresholds: thresholdTexts(k.Warn, k.Fail, wording.MeasureOf(k.Measure, k.Source)), DatasetName: datasetName(k.Dataset), Source: sourceName(k.Dataset),
 		Owner: k.Owner(), Evaluated: c.ago(k.At), Strip: strip(k.Last), Definition: k.Definition,
 	}
 }

@@ -211,7 +211,7 @@ func newResultRow(s *dq.Scan, r *dq.Result) resultRow {
 	row := resultRow{
 		CheckID: dq.CheckID(dataset, s.Definition, r.Identity), DatasetID: dataset, Class: outcomeClass(r.Outcome), Outcome: outcomeBadge(r.Outcome),
 		Name: r.Name, Details: checkDetails(r.Column, r.Kind), Value: valueText(&asCheck), NoValue: r.Value == "" && r.ValueLabel == "",
-		Thresholds: thresholdTexts(r.Warn, r.Fail, r.Measure), Dataset: datasetName(r.Dataset), Reasons: r.Reasons,
+		Thresholds: thresholdTexts(r.Warn, r.Fail, wording.MeasureOf(r.Measure, r.Source)), Dataset: datasetName(r.Dataset), Reasons: r.Reasons,
 	}
 	if r.Excluded {
 		row.Class, row.Outcome = "none", badge("none", "none", "Left out")

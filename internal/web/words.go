@@ -2,7 +2,6 @@ package web
 
 import (
 	"html/template"
-	"regexp"
 	"strings"
 	"time"
 
@@ -189,16 +188,9 @@ func (c clock) since(t time.Time) template.HTML {
 	return timeTag(t, strings.TrimSuffix(wording.Ago(t, c.now), " ago"))
 }
 
-// percentSource finds SodaCL metrics whose values are percentages. Their unit is not on the wire.
-var percentSource = regexp.MustCompile(`\b(missing|valid|invalid|duplicate)_percent\b|\bchange\b[^\n]* percent for `)
-
 // valueText is a check's measured value with its unit.
 func valueText(c *hub.Check) string {
-	text := wording.FormatValue(c.Value, c.ValueLabel, c.Measure)
-	if c.Value != "" && c.ValueLabel == "" && c.Measure == "" && percentSource.MatchString(c.Source) {
-		text += "%"
-	}
-	return text
+	return wording.FormatValue(c.Value, c.ValueLabel, wording.MeasureOf(c.Measure, c.Source))
 }
 
 // thresholdTexts tells when a check warns and fails, in words.

@@ -7,7 +7,9 @@ package wording
 
 import (
 	"encoding/json"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -18,36 +20,68 @@ import (
 // NoValue stands for a value that was not measured or not sent.
 const NoValue = "no value"
 
-// MeasureTime is the measure of values that are durations in milliseconds, see [dq.Result].
-const MeasureTime = "time"
+// The measures of values. Of these scanners send only time, see [dq.Result].
+const (
+	MeasureTime    = "time"    // durations in milliseconds
+	MeasurePercent = "percent" // of 100
+)
+
+// percentSource finds SodaCL metrics whose values are percentages. Their unit is not on the wire.
+var percentSource = regexp.MustCompile(`\b(missing|valid|invalid|duplicate)_percent\b|\bchange\b[^\n]* percent for `)
+
+// MeasureOf is the measure of a check's value: the one that its scanner sent, or percent if the check is written so.
+func MeasureOf(measure, source string) string {
+	if measure == "" && percentSource.MatchString(source) {
+		return MeasurePercent
+	}
+	return measure
+}
 
 // FormatValue is a measured value in words: the scanner's own label if it gave one, a duration ("32d 9h") if measure is
-// [MeasureTime], else the number. Without either it is [NoValue].
+// [MeasureTime], "2.5%" if it is [MeasurePercent], else the number. Without either it is [NoValue].
 func FormatValue(value json.Number, label, measure string) string {
 	if label != "" {
-		return label
+		return eventsPlural.ReplaceAllStringFunc(label, plural)
 	}
 	return formatMeasured(value, measure)
+}
+
+// Soda Core labels schema checks "1 schema event(s)".
+var eventsPlural = regexp.MustCompile(`^[0-9]+ [a-z ]+\(s\)$`)
+
+func plural(label string) string {
+	word := strings.TrimSuffix(label, "(s)")
+	if strings.HasPrefix(label, "1 ") {
+		return word
+	}
+	return word + "s"
 }
 
 func formatMeasured(value json.Number, measure string) string {
 	if value == "" {
 		return NoValue
 	}
-	if measure != MeasureTime {
-		return FormatNumber(value)
+	switch measure {
+	case MeasurePercent:
+		return FormatNumber(value) + "%"
+	case MeasureTime:
+		if ms, ok := millis(value); ok {
+			return FormatMillis(ms)
+		}
+		return FormatNumber(value) + " ms"
 	}
-	if ms, ok := millis(value); ok {
-		return FormatMillis(ms)
-	}
-	return FormatNumber(value) + " ms"
+	return FormatNumber(value)
 }
 
 // FormatFailure is the value of a failing check with the range that it fails in, when that is known:
-// "0 (fails when <= 0)".
+// "0 (fails when <= 0)". Tests that measure nothing have "failed".
 func FormatFailure(c dq.AlertCheck) string {
-	value := FormatValue(c.Value, c.ValueLabel, c.Measure)
-	if bad := FormatThreshold(c.Fail, c.Measure); bad != "" {
+	if c.Value == "" && c.ValueLabel == "" {
+		return "failed"
+	}
+	measure := MeasureOf(c.Measure, c.Source)
+	value := FormatValue(c.Value, c.ValueLabel, measure)
+	if bad := FormatThreshold(c.Fail, measure); bad != "" {
 		return value + " (fails when " + bad + ")"
 	}
 	return value

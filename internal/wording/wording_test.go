@@ -72,6 +72,9 @@ func TestFormatValue(t *testing.T) {
 	for _, c := range []struct{ name, value, label, measure, want string }{
 		{"number", "3", "", "", "3"},
 		{"label wins", "3", "3 schema events", "", "3 schema events"},
+		{"plural of a label", "", "3 schema event(s)", "", "3 schema events"},
+		{"singular of a label", "", "1 schema event(s)", "", "1 schema event"},
+		{"percentage", "10.99", "", "percent", "10.99%"},
 		{"label alone", "", "2 Failures, 0 Warnings", "", "2 Failures, 0 Warnings"},
 		{"time", "2799000000", "", "time", "32d 9h"},
 		{"time with fraction", "2799000000.9", "", "time", "32d 9h"},
@@ -126,7 +129,9 @@ func TestFormatFailure(t *testing.T) {
 		{"value and threshold", dq.AlertCheck{Value: "0", Fail: &dq.Threshold{LessThanOrEqual: "0"}}, "0 (fails when <= 0)"},
 		{"no threshold sent", dq.AlertCheck{Value: "2799000000", Measure: "time"}, "32d 9h"},
 		{"label", dq.AlertCheck{ValueLabel: "3 schema events"}, "3 schema events"},
-		{"nothing known", dq.AlertCheck{}, "no value"},
+		{"nothing known", dq.AlertCheck{}, "failed"},
+		{"percentage", dq.AlertCheck{Value: "2", Fail: &dq.Threshold{GreaterThanOrEqual: "1.0"}, Source: "checks for t:\n  - missing_percent(a) < 1"}, "2% (fails when >= 1%)"},
+		{"change of a percentage", dq.AlertCheck{Value: "2", Source: "checks for t:\n  - change percent for row_count < 1"}, "2%"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := wording.FormatFailure(c.in); got != c.want {

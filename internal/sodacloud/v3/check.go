@@ -66,6 +66,9 @@ func (b *builder) check(path string, raw json.RawMessage, metricNames map[string
 		r.Reasons = append(r.Reasons, dq.Reason{Code: reason.Code, Message: reason.Message, Severity: reason.Severity})
 	}
 	r.Kind = kind(&w, metricNames)
+	if r.Kind == kindDBT {
+		delete(w.Diagnostics, "value") // always 0, and measured by nobody (protocol section 11)
+	}
 	if err := readDiagnostics(&r, w.Diagnostics); err != nil {
 		return wire.Bad(path+".diagnostics", err.Error())
 	}

@@ -59,15 +59,21 @@ func Results(s *dq.Scan) map[string]any {
 	return out
 }
 
-func wireResult(r *dq.Result) map[string]any {
-	identity, identities := r.Identity, map[string]string{"v3": r.Identity}
-	if len(r.Aliases) == 3 { // the check has an identity of its own, and the three that it would have without
-		identity, identities = r.Aliases[0], map[string]string{"v1": r.Aliases[2], "v2": r.Aliases[1], "v3": r.Aliases[0], "v4": r.Identity}
-	} else if len(r.Aliases) == 2 {
-		identities["v1"], identities["v2"] = r.Aliases[1], r.Aliases[0]
+// Identities are a check's identities by version (protocol section 8.3), the inverse of how [Scan] keeps them.
+func Identities(c *dq.Check) map[string]string {
+	switch len(c.Aliases) {
+	case 2:
+		return map[string]string{"v1": c.Aliases[1], "v2": c.Aliases[0], "v3": c.Identity}
+	case 3: // the check has an identity of its own, and the three that it would have without
+		return map[string]string{"v1": c.Aliases[2], "v2": c.Aliases[1], "v3": c.Aliases[0], "v4": c.Identity}
 	}
+	return map[string]string{"v3": c.Identity}
+}
+
+func wireResult(r *dq.Result) map[string]any {
+	identities := Identities(&r.Check)
 	w := map[string]any{
-		"identity": identity, "identities": identities, "migratedIdentities": nil, "name": r.Name, "type": "generic", "definition": r.Source,
+		"identity": identities["v3"], "identities": identities, "migratedIdentities": nil, "name": r.Name, "type": "generic", "definition": r.Source,
 		"resourceAttributes": wireAttributes(r.Attributes), "dataSource": r.Dataset.DataSource, "table": null(r.Dataset.Name), "column": null(r.Column),
 		"metrics": append([]string{}, r.Metrics...), "outcome": nil, "diagnostics": wireDiagnostics(r), "source": "soda-core", "location": nil,
 	}

@@ -111,7 +111,7 @@ func CheckResults(list []hub.CheckResult) []CheckResult {
 	return out
 }
 
-// diagnostics puts the value back where the client posted it. It is always an object.
+// diagnostics puts the value and the ranges back where the client posted them. It is always an object.
 func diagnostics(r hub.CheckResult) json.RawMessage {
 	members := map[string]json.RawMessage{}
 	_ = json.Unmarshal(r.Diagnostics, &members) // nothing, or the object that was stored
@@ -122,6 +122,11 @@ func diagnostics(r hub.CheckResult) json.RawMessage {
 	}
 	if r.Value != "" {
 		members["value"] = json.RawMessage(r.Value)
+	}
+	for name, t := range map[string]*dq.Threshold{"warn": r.Warn, "fail": r.Fail} {
+		if raw, err := json.Marshal(t); err == nil && t != nil {
+			members[name] = raw
+		}
 	}
 	out, err := json.Marshal(members)
 	if err != nil {

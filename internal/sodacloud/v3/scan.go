@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/sodacloud/wire"
 )
 
@@ -41,12 +42,18 @@ func (m *message) members() map[string]any {
 }
 
 // Scan reads the members of a sodaCoreInsertScanResults command. The scan's id is a hash of all members but the token, so
-// that the same message twice is the same scan. Errors are of type [*wire.Error].
+// that the same message twice is the same scan. Errors are of type [*wire.Error], or [hub.ErrTooLarge].
 func Scan(members map[string]json.RawMessage) (*dq.Scan, error) {
 	var m message
 	extra, err := wire.Members(members, m.members())
 	if err != nil {
 		return nil, err
+	}
+	if strings.TrimSpace(m.definition) == "" {
+		return nil, &wire.Error{Path: "definitionName", Problem: "is missing or blank, want the name of the scan definition"}
+	}
+	if err := hub.CheckSize(len(m.checks)+len(m.automatedMonitoringChecks), len(m.metrics)); err != nil {
+		return nil, err // before the work of reading them
 	}
 	s := &dq.Scan{
 		ID: wire.ContentID("soda core 3 scan", members), Definition: m.definition, DataSource: m.dataSource,

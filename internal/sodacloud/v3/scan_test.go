@@ -11,9 +11,10 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/sodacloud/wire"
 )
 
+// members are those of a payload, with a definition's name if the text has none.
 func members(t testing.TB, text string) map[string]json.RawMessage {
 	t.Helper()
-	var m map[string]json.RawMessage
+	m := map[string]json.RawMessage{"definitionName": []byte(`"d"`)}
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +122,27 @@ func TestCheckKeepsNumbersAndDiagnostics(t *testing.T) {
 	}
 }
 
+// TestTestsOfDBTMeasureNothing reads what soda ingest dbt sends: no values, no summary, flags that say nothing, a member or
+// four less, and a test on two models twice.
+func TestTestsOfDBTMeasureNothing(t *testing.T) {
+	s, err := Scan(members(t, `{"definitionName":"Ingest - dbt","defaultDataSource":"shop","dataTimestamp":"2026-11-25T16:27:42+00:00","scanStartTimestamp":"2026-11-25T16:27:42+00:00",
+	 "scanEndTimestamp":"2026-11-25T16:27:42+00:00","hasErrors":false,"hasWarnings":false,"hasFailures":false,"metrics":[{"identity":"dbt_metric","metricName":"dbt_metric","value":0}],
+	 "checks":[{"identity":"test.shop.unique_email.cd34","identities":{"v1":"test.shop.unique_email.cd34","v2":"test.shop.unique_email.cd34","v3":"test.shop.unique_email.cd34"},
+	  "name":"unique_email","type":"generic","definition":"unique_email","location":{"filePath":"models/schema.yml","line":0,"col":0},"dataSource":"shop","table":"customers",
+	  "column":"email","metrics":["dbt_metric"],"outcome":"fail","diagnostics":{"value":0},"source":"dbt"}],
+	 "logs":[{"level":"info","message":"Soda Core 3.5.6","timestamp":"2026-11-25T16:27:42+00:00","index":0}],"sourceOwner":"soda-core"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.Results[0]
+	if s.State != dq.CompletedWithFailures || r.Outcome != dq.Fail || r.Kind != kindDBT || r.Dataset.Name != "customers" || r.Name != "unique_email" {
+		t.Errorf("state %s, result %+v", s.State, r)
+	}
+	if r.Value != "" || r.Diagnostics != nil || len(s.Measurements) != 0 {
+		t.Errorf("value %q, diagnostics %s, measurements %v; want none", r.Value, r.Diagnostics, s.Measurements)
+	}
+}
+
 func TestMetricsWithoutCheckFindTheirDataset(t *testing.T) {
 	s, err := Scan(members(t, `{"defaultDataSource":"shop","definitionName":"d","checks":[],
 	 "queries":[{"name":"q","dataSource":"shop","table":"orders","exception":null,"duration":"1 day, 0:00:01.5"},{"name":"q","dataSource":"shop","table":"orders-eu"}],
@@ -148,7 +170,7 @@ func FuzzScan(f *testing.F) {
 	f.Add(`{"logs":[{"message":"Scan summary:","timestamp":"2025-03-02T00:00:00+00:00"}],"queries":[{"duration":"-1 day, 23:59:59"}]}`)
 	f.Add(`{"profiling":[{"table":"t","sampleFile":{"reference":{"fileId":"f"}}}],"metadata":[{"schema":[{}]}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		var m map[string]json.RawMessage
+		m := map[string]json.RawMessage{"definitionName": []byte(`"d"`)}
 		if json.Unmarshal([]byte(text), &m) != nil {
 			return
 		}
