@@ -22,6 +22,7 @@ import (
 	v3 "github.com/sodalite-dq/sodalite/internal/sodacloud/v3"
 	"github.com/sodalite-dq/sodalite/internal/source"
 	"github.com/sodalite-dq/sodalite/internal/wiring/sources"
+	_ "github.com/sodalite-dq/sodalite/internal/wiring/sources/local"
 	"github.com/sodalite-dq/sodalite/internal/wording"
 )
 

@@ -17,6 +17,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/source"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
 	"github.com/sodalite-dq/sodalite/internal/wiring/sources"
+	_ "github.com/sodalite-dq/sodalite/internal/wiring/sources/local"
 )
 
 // corpusCase is one scan that the reference client (Soda Core 3.5.6) was run on, and what it concluded.

@@ -251,6 +251,21 @@ func (d dies) Accept(ctx context.Context, s *dq.Scan) (hub.Accepted, error) {
 	return hub.Accepted{}, errors.New("the process ends")
 }
 
+// TestTendEndsLostRunsAndSchedulesNone: where schedules are switched off, what people ask for is still not lost from sight.
+func TestTendEndsLostRunsAndSchedulesNone(t *testing.T) {
+	w := start(t)
+	scheduled := definition("* * * * *")
+	scheduled.Name = "scheduled"
+	w.save(scheduled)
+	asked := w.begin()
+	w.wait(5 * time.Minute)
+	w.dispatched = nil
+	done, err := w.Tend(t.Context())
+	if err != nil || done != (runs.Ticked{Dispatched: 1}) || len(w.dispatched) != 1 || w.dispatched[0] != asked.ID {
+		t.Errorf("tended %+v, dispatched %v, %v; want the one run that was asked for", done, w.dispatched, err)
+	}
+}
+
 func TestResultStoredBeforeACrashStays(t *testing.T) {
 	w := start(t)
 	run := w.begin()

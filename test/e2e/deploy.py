@@ -63,10 +63,13 @@ def bridged(cfn, signing_secret):
 
 def deploy(endpoint, template, zips, parameters):
     secret = client("secretsmanager", endpoint).create_secret(Name="signing", SecretString="s" * 64)["ARN"]
-    cfn = transformed(yaml_parse(open(template).read()), zips, client("s3", endpoint), parameters)
+    s3 = client("s3", endpoint)
+    cfn = transformed(yaml_parse(open(template).read()), zips, s3, parameters)
     cloudformation = client("cloudformation", endpoint)
+    # As SAM does: the text is too long to be sent along.
+    s3.put_object(Bucket="code", Key="template.json", Body=json.dumps(bridged(cfn, secret), default=str))
     cloudformation.create_stack(
-        StackName="sodalite", TemplateBody=json.dumps(bridged(cfn, secret), default=str), Capabilities=["CAPABILITY_IAM"],
+        StackName="sodalite", TemplateURL=f"{endpoint}/code/template.json", Capabilities=["CAPABILITY_IAM"],
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()])
     for _ in range(240):
         stack = cloudformation.describe_stacks(StackName="sodalite")["Stacks"][0]

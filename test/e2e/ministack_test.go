@@ -252,7 +252,7 @@ func (s *stack) invoke(t *testing.T, function, input string) {
 		t.Errorf("%d schedules have the input %s", schedules, input)
 	}
 	name := s.Functions[function]
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.endpoint+"/2015-03-31/functions/"+name+"/invocations", strings.NewReader(input))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.endpoint+"/2015-03-31/functions/"+name+"/invocations?Qualifier=live", strings.NewReader(input))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +351,7 @@ func (s *stack) runsScans(t *testing.T, system *sodalite, port int, slack *notif
 	definition := runs.Definition{Name: "house", Source: "shop", Schedule: "* * * * *", Files: []runs.File{{Name: "checks.yml", Text: `checks for wide:
   - row_count > 1:
       name: More than one
-  - change for row_count < 10:
+  - change avg last 7 for row_count < 10:
       name: Not too fast
 `}}}
 	if err := errors.Join(store.SaveSource(t.Context(), source), store.SaveDefinition(t.Context(), definition, "test")); err != nil {
@@ -372,7 +372,15 @@ func (s *stack) runsScans(t *testing.T, system *sodalite, port int, slack *notif
 	waitFor(t, "scan asked for by API", 30*time.Second, func() bool { return system.scanState(id) == "completedWithFailures" })
 
 	p := system.signIn()
-	resp, err := p.client.Post(system.url+"/definitions/"+dq.DefinitionID("house")+"/run", "application/x-www-form-urlencoded", nil)
+	page := system.url + "/definitions/" + dq.DefinitionID("house")
+	edited := url.Values{"schedule": {"0 6 * * *"}, "file0": {definition.Files[0].Text}}
+	if resp, err := p.client.PostForm(page, edited); err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("edit of the definition: %v, %v", resp, err)
+	}
+	if saved, err := store.Definition(t.Context(), "house"); err != nil || saved.Schedule != "0 6 * * *" || saved.UpdatedBy == "test" {
+		t.Errorf("definition after a person's edit %+v, %v", saved, err)
+	}
+	resp, err := p.client.PostForm(page+"/run", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,5 @@
-// Package sources knows which kinds of data sources this program is built with.
+// Package sources knows which kinds of data sources this program is built with: those that are reached by network, and what
+// packages below it add.
 package sources
 
 import (
@@ -11,16 +12,19 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/source"
 	"github.com/sodalite-dq/sodalite/internal/source/mysql"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres"
-	"github.com/sodalite-dq/sodalite/internal/source/sqlite"
 )
 
-var kinds = map[string]func(*source.Settings) (*engine.Source, error){
+// Kind makes a data source of its settings.
+type Kind = func(*source.Settings) (*engine.Source, error)
+
+var kinds = map[string]Kind{
 	"postgres": postgres.New,
 	"redshift": postgres.NewRedshift,
 	"mysql":    mysql.New,
-	"sqlite":   sqlite.New,
-	"duckdb":   openDuckDB,
 }
+
+// Add adds a kind under the name of its type, while the program starts.
+func Add(name string, k Kind) { kinds[name] = k }
 
 // Open makes a data source of its settings; it connects when the first statement is to run.
 func Open(s *source.Settings) (*engine.Source, error) {

@@ -1,6 +1,6 @@
 //go:build duckdb
 
-package sources
+package local
 
 import "github.com/sodalite-dq/sodalite/internal/source/duckdb"
 

@@ -1,6 +1,6 @@
 //go:build !duckdb
 
-package sources
+package local
 
 import (
 	"fmt"
