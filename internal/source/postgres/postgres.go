@@ -68,14 +68,12 @@ func open(s *source.Settings, host string, port int, sslmode, timeout string, d 
 		return nil, fmt.Errorf("%s: data source %s: the time-out %q is not a number of seconds", s.At, s.Name, timeout)
 	}
 	database := s.Text("database", "")
-	config, err := pgx.ParseConfig("sslmode=" + quote(sslmode))
+	// The host is parsed with the mode, because the mode means nothing for the socket that stands in for no host.
+	config, err := pgx.ParseConfig(fmt.Sprintf("host=%s port=%d sslmode=%s", quote(host), port, quote(sslmode)))
 	if err != nil {
 		return nil, fmt.Errorf("%s: data source %s: sslmode %q is not known", s.At, s.Name, sslmode)
 	}
-	config.Host, config.Port, config.User, config.Password, config.Database = host, uint16(port), s.Text("username", ""), s.Text("password", ""), database
-	for _, f := range config.Fallbacks {
-		f.Host, f.Port = host, uint16(port)
-	}
+	config.User, config.Password, config.Database = s.Text("username", ""), s.Text("password", ""), database
 	config.ConnectTimeout = time.Duration(seconds) * time.Second
 	// The statements are sent once each; preparing them would be a round trip more.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec

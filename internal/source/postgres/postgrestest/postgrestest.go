@@ -16,7 +16,7 @@ import (
 // variable names the folder with PostgreSQL's server programs.
 const variable = "SODALITE_POSTGRES_BIN"
 
-// Server is a running server on 127.0.0.1. The user postgres needs no password.
+// Server is a running server on 127.0.0.1. Users need no password, but for one named locked, if it is created.
 type Server struct {
 	Port int
 	bin  string
@@ -53,6 +53,14 @@ func Start(tb testing.TB) *Server {
 	}
 	if out, err := command("initdb", "-D", dir, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync").CombinedOutput(); err != nil {
 		tb.Fatalf("initdb: %v\n%s", err, out)
+	}
+	hba := filepath.Join(dir, "pg_hba.conf")
+	rules, err := os.ReadFile(hba)
+	if err == nil {
+		err = os.WriteFile(hba, append([]byte("host all locked all scram-sha-256\n"), rules...), 0o600)
+	}
+	if err != nil {
+		tb.Fatal(err)
 	}
 	server := command("postgres", "-D", dir, "-p", strconv.Itoa(s.Port), "-k", dir, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "timezone=UTC")
 	if err := server.Start(); err != nil {
