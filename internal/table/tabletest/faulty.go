@@ -39,6 +39,13 @@ func (f *Faulty) Recover() (crashed bool) {
 	return crashed
 }
 
+// Down tells whether the crash has happened and is not over.
+func (f *Faulty) Down() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.down
+}
+
 func (f *Faulty) set(n int, after bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
