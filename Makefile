@@ -39,6 +39,10 @@ fuzz: ## fuzz each parser for 20 seconds
 bench: ## benchmarks of the hot paths, see docs/performance.md
 	eval "$$(test/provide)"; go test ./bench -run '^$$' -bench . -benchmem -timeout 30m
 
+.PHONY: bench-scan
+bench-scan: ## sodalite scan beside the reference client, in one table
+	eval "$$(test/provide)"; go test ./bench/scan -run '^$$' -bench . -benchtime 1x -timeout 60m
+
 .PHONY: validate
 validate: ## check the AWS template
 	eval "$$(test/provide)"; SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 "$$SODALITE_SAM" validate --lint
