@@ -121,7 +121,7 @@ func (p *program) open(ctx context.Context) (s *wiring.System, close func() erro
 	if err != nil {
 		return nil, nil, err
 	}
-	log := p.log(c)
+	log := p.log(c.LogLevel)
 	for _, name := range config.Unknown(p.environ) {
 		log.Warn("environment variable is no setting of ours, is it a typing error?", "name", name)
 	}
@@ -168,8 +168,8 @@ func (p *program) openEmbedded(c *config.Config) (*sqlite.Table, error) {
 	return sqlite.Open(filepath.Join(c.Data, "sodalite.db"), time.Now)
 }
 
-func (p *program) log(c *config.Config) *slog.Logger {
-	return slog.New(slog.NewTextHandler(p.errs, &slog.HandlerOptions{Level: c.LogLevel}))
+func (p *program) log(level slog.Leveler) *slog.Logger {
+	return slog.New(slog.NewTextHandler(p.errs, &slog.HandlerOptions{Level: level}))
 }
 
 // terminal tells whether w is one, for progress and colours.

@@ -78,7 +78,9 @@ func (p *program) serve(ctx context.Context, withDemo bool) error {
 	if err := keepAddress(c.Data, c.PublicURL); err != nil {
 		return err
 	}
-	s := wiring.NewSystem(c, store, wiring.LoadAWS, p.log(c), version())
+	var level slog.LevelVar
+	level.Set(c.LogLevel)
+	s := wiring.NewSystem(c, store, wiring.LoadAWS, p.log(&level), version())
 	key, secret, err := p.greet(ctx, s)
 	if err != nil {
 		return err
@@ -87,6 +89,8 @@ func (p *program) serve(ctx context.Context, withDemo bool) error {
 		if !withDemo {
 			return nil
 		}
+		level.Set(max(c.LogLevel, slog.LevelWarn)) // the link to sign in with must not scroll away
+		defer level.Set(c.LogLevel)
 		return p.fillDemo(ctx, s, demo.Target{URL: address, KeyID: key, Secret: secret})
 	}, withDemo)
 }

@@ -26,7 +26,18 @@ type check struct {
 	// The ranges in which the check warns and fails; NaN bounds are none. They are bad ranges, as on the wire.
 	warnAbove, warnBelow, failAbove, failBelow float64
 	diagnose                                   func(s *scan, value float64, diagnostics map[string]any)
-	anomaly                                    bool
+	// expected is what an anomaly model predicts; the ranges then move with it. Nil for checks without a model.
+	expected func(*scan) float64
+}
+
+// at is the check as it is judged in one scan.
+func (c *check) at(s *scan) *check {
+	if c.expected == nil {
+		return c
+	}
+	moved, e := *c, c.expected(s)
+	moved.warnAbove, moved.warnBelow, moved.failAbove, moved.failBelow = math.Round(e*1.18), math.Round(e*0.82), math.Round(e*1.3), math.Round(e*0.7)
+	return &moved
 }
 
 var none = math.NaN()
@@ -67,7 +78,7 @@ func (c *check) identity(d *definition) string {
 }
 
 func (c *check) kind() string {
-	if c.anomaly {
+	if c.expected != nil {
 		return "anomalyDetection"
 	}
 	return "generic"
@@ -185,17 +196,16 @@ func schema(table string, changed time.Duration, owner, team string) check {
 }
 
 func anomaly(table string, base float64, dip time.Duration, owner, team string) check {
-	usual := weekly(base, 0.1, 0.06)
-	return check{table: table, metric: "row_count", line: "anomaly detection for row_count", name: "Row count is as usual", owner: owner, team: team, anomaly: true,
+	usual, expected := weekly(base, 0.1, 0.06), weekly(base, 0.1, 0)
+	return check{table: table, metric: "row_count", line: "anomaly detection for row_count", name: "Row count is as usual", owner: owner, team: team, expected: expected,
 		value: func(s *scan) float64 {
 			if s.age <= dip && s.age > dip-2*day {
 				return math.Round(usual(s) * 0.42)
 			}
 			return usual(s)
 		},
-		warnAbove: base * 1.45, warnBelow: base * 0.6, failAbove: base * 1.7, failBelow: base * 0.5,
 		diagnose: func(s *scan, _ float64, d map[string]any) {
-			d["anomalyPredictedValue"], d["anomalyProbability"] = usual(s), nil
+			d["anomalyPredictedValue"], d["anomalyProbability"] = expected(s), nil
 			d["anomalyErrorSeverity"], d["anomalyErrorCode"], d["anomalyErrorMessage"] = "info", "", "Native frequency is detected successfully"
 		}}
 }

@@ -161,6 +161,7 @@ func (s *scan) evaluate(c *check) {
 	if s.counts == nil {
 		s.counts = map[string]int{}
 	}
+	c = c.at(s)
 	value := c.value(s)
 	outcome := c.verdict(value)
 	s.counts[outcome]++

@@ -294,16 +294,11 @@ func (h *Hub) Datasets(ctx context.Context, f DatasetFilter) (DatasetPage, error
 			covered[w.Definition] = true
 		}
 		sources[d.DataSource] = true
-		switch {
-		case len(d.Warnings) > 0:
-			page.Warnings++
-		case d.Counts.Fail == 0:
-			page.Healthy++
+		if !f.matches(&d) {
+			continue
 		}
-		if d.Counts.Fail > 0 {
-			page.Failing++
-		}
-		if f.matches(&d) {
+		page.ByHealth.add(&d)
+		if f.matchesHealth(&d) {
 			rows = append(rows, d)
 		}
 	}
@@ -330,16 +325,33 @@ func newestWarning(a, b ScanWarning) int {
 	return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(a.Definition, b.Definition))
 }
 
+// matches looks at all but the health.
 func (f DatasetFilter) matches(d *Dataset) bool {
-	health := true
+	return same(f.DataSource, d.DataSource) && (f.Text == "" || contains(d.Name, strings.ToLower(f.Text))) &&
+		(f.UpdatedAfter.IsZero() || d.Updated.After(f.UpdatedAfter))
+}
+
+func (f DatasetFilter) matchesHealth(d *Dataset) bool {
 	switch f.Health {
 	case "fail", "warn", "pass":
-		health = d.Counts.Worst() == dq.Outcome(f.Health)
+		return d.Counts.Worst() == dq.Outcome(f.Health)
 	case "warning":
-		health = len(d.Warnings) > 0
+		return len(d.Warnings) > 0
 	}
-	return health && same(f.DataSource, d.DataSource) && (f.Text == "" || contains(d.Name, strings.ToLower(f.Text))) &&
-		(f.UpdatedAfter.IsZero() || d.Updated.After(f.UpdatedAfter))
+	return true
+}
+
+// badness orders datasets by how much needs a look: those with scan warnings, then by the share of checks that do not pass.
+// What was never evaluated has nothing to look at.
+func badness(d *Dataset) int {
+	switch health := d.Health(); {
+	case len(d.Warnings) > 0:
+		return 200 - max(health, 0)
+	case health < 0:
+		return -1
+	default:
+		return 100 - health
+	}
 }
 
 func datasetOrder(sort string, desc bool) func(a, b Dataset) int {
@@ -347,7 +359,7 @@ func datasetOrder(sort string, desc bool) func(a, b Dataset) int {
 	switch sort {
 	case "health":
 		first = func(a, b *Dataset) int {
-			return cmp.Or(cmp.Compare(min(1, len(b.Warnings)), min(1, len(a.Warnings))), cmp.Compare(a.Health(), b.Health()))
+			return cmp.Compare(badness(b), badness(a))
 		}
 	case "checks":
 		first = func(a, b *Dataset) int { return cmp.Compare(b.Counts.Total(), a.Counts.Total()) }

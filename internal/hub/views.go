@@ -193,14 +193,32 @@ type DatasetFilter struct {
 	Page, Size int
 }
 
+// HealthCounts counts datasets by their worst verdict, and those with a scan warning whatever their verdicts.
+type HealthCounts struct{ All, ScanWarning, Fail, Warn, Pass int }
+
+func (n *HealthCounts) add(d *Dataset) {
+	n.All++
+	if len(d.Warnings) > 0 {
+		n.ScanWarning++
+	}
+	switch d.Counts.Worst() {
+	case dq.Fail:
+		n.Fail++
+	case dq.Warn:
+		n.Warn++
+	case dq.Pass:
+		n.Pass++
+	}
+}
+
 // DatasetPage is one page of datasets.
 type DatasetPage struct {
 	Rows        []Dataset
 	Total       int
 	Page, Size  int
 	DataSources []string // to choose from
-	// Warnings, Failing, Healthy count over all datasets: with a scan warning, with a failing check, with neither.
-	Warnings, Failing, Healthy int
+	// ByHealth counts the datasets that the filter selects when its Health is left out.
+	ByHealth HealthCounts
 	// Uncovered are the warnings of definitions that no dataset is known of, such as one whose first scan failed.
 	Uncovered []ScanWarning
 }

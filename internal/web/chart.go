@@ -10,22 +10,21 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/dq"
 )
 
-// chartPoint is one result. Text is its value in words.
+// chartPoint is one result. Text is its value in words, Warn and Fail the ranges that it was judged by.
 type chartPoint struct {
-	At      time.Time
-	Value   float64
-	Has     bool // whether there is a value
-	Outcome dq.Outcome
-	Text    string
-	ScanID  string
+	At         time.Time
+	Value      float64
+	Has        bool // whether there is a value
+	Outcome    dq.Outcome
+	Text       string
+	ScanID     string
+	Warn, Fail []interval
 }
 
 // chart is the history of a check as a drawing: values over time if there are any, else outcomes in lanes.
 type chart struct {
 	Title    string
 	Points   []chartPoint // oldest first, at least one
-	Warn     []interval
-	Fail     []interval
 	Measure  string
 	From, To time.Time
 }
@@ -61,13 +60,16 @@ func (c chart) svg(size chartSize) template.HTML {
 	d.printf(`<title id="chart-%s-title">%s</title><desc id="chart-%s-desc">%s</desc>`, size.name, escape(c.Title), size.name, escape(c.describe()))
 	d.xAxis()
 	if d.values {
-		d.zones()
+		zones := d.zones()
+		d.fill(zones)
 		d.yAxis()
 		d.line()
+		d.points()
+		d.label(zones)
 	} else {
 		d.lanes()
+		d.points()
 	}
-	d.points()
 	d.WriteString("</svg>")
 	return template.HTML(d.String())
 }
@@ -92,10 +94,12 @@ func (c chart) domain() (lo, hi float64, ok bool) {
 		reach = 1
 	}
 	low, high := lo, hi
-	for _, t := range append(ends(c.Warn), ends(c.Fail)...) {
-		if t >= lo-4*reach && t <= hi+4*reach {
-			low, high = math.Min(low, t), math.Max(high, t)
-			floor = floor && t >= 0
+	for _, p := range c.Points {
+		for _, t := range append(ends(p.Warn), ends(p.Fail)...) {
+			if t >= lo-4*reach && t <= hi+4*reach {
+				low, high = math.Min(low, t), math.Max(high, t)
+				floor = floor && t >= 0
+			}
 		}
 	}
 	pad := (high - low) * 0.08
@@ -168,39 +172,6 @@ func (d *drawing) yAxis() {
 	}
 	if d.gutter() > 0 {
 		d.printf(`<path class="base" d="M%.1f %.1fH%.1f"/>`, d.left, d.base(), d.width-d.right)
-	}
-	d.WriteString("</g>")
-}
-
-// zones draws the ranges in which the check warns and fails.
-func (d *drawing) zones() {
-	d.printf(`<defs><pattern id="hatch-%s" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">`+
-		`<path class="hatch" d="M0 0V6"/></pattern></defs>`, d.name)
-	for _, r := range minus(d.Warn, d.Fail) {
-		d.zone("warn", r)
-	}
-	for _, r := range d.Fail {
-		d.zone("fail", r)
-	}
-}
-
-func (d *drawing) zone(class string, r interval) {
-	if r.hi < d.lo || r.lo > d.hi {
-		return
-	}
-	top, bottom := d.y(r.hi), d.y(r.lo)
-	height, width := math.Max(bottom-top, 1.5), d.width-d.left-d.right
-	d.printf(`<g class="zone %s"><rect x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, class, d.left, top, width, height)
-	if class == "fail" {
-		d.printf(`<rect class="texture" fill="url(#hatch-%s)" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, d.name, d.left, top, width, height)
-	}
-	for _, v := range ends([]interval{r}) {
-		if v >= d.lo && v <= d.hi {
-			d.printf(`<path d="M%.1f %.1fH%.1f"/>`, d.left, d.y(v), d.width-d.right)
-		}
-	}
-	if height >= 15 {
-		d.printf(`<text x="%.1f" y="%.1f">%s</text>`, d.left+6, top+12, class)
 	}
 	d.WriteString("</g>")
 }
@@ -287,8 +258,10 @@ func marker(o dq.Outcome, x, y float64, small bool) string {
 	return disc(x, y, r*0.9)
 }
 
+// disc is two half circles. Its radius is rounded first: half circles that do not meet become ovals.
 func disc(x, y, r float64) string {
-	return fmt.Sprintf("M%.1f %.1fa%.1f %.1f 0 1 0 %.1f 0a%.1f %.1f 0 1 0 %.1f 0z", x-r, y, r, r, 2*r, r, r, -2*r)
+	r = math.Round(r*10) / 10
+	return fmt.Sprintf("M%.1f %.1fa%.1f %.1f 0 0 0 %.1f 0a%.1f %.1f 0 0 0 %.1f 0z", x-r, y, r, r, 2*r, r, r, -2*r)
 }
 
 func (p chartPoint) describe() string {

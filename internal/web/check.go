@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"html/template"
 	"net/http"
@@ -212,13 +213,13 @@ func historyOf(c *hub.Check, s span, points []hub.Point, more bool) historyView 
 	if more {
 		h.Note = "Showing the newest " + digits(len(points)) + " results of this range."
 	}
-	drawn := chart{
-		Title: "History of " + clip(c.Name, 100), Warn: badRanges(c.Warn), Fail: badRanges(c.Fail), Measure: c.Measure, To: s.end,
-	}
+	drawn := chart{Title: "History of " + clip(c.Name, 100), Measure: wording.MeasureOf(c.Measure, c.Source), To: s.end}
 	for _, p := range slices.Backward(points) {
 		value, has := finite(p.Value)
-		text := pointText(c, p)
-		drawn.Points = append(drawn.Points, chartPoint{At: p.At, Value: value, Has: has, Outcome: p.Outcome, Text: text, ScanID: p.ScanID})
+		drawn.Points = append(drawn.Points, chartPoint{
+			At: p.At, Value: value, Has: has, Outcome: p.Outcome, Text: pointText(c, p), ScanID: p.ScanID,
+			Warn: badRanges(cmp.Or(p.Warn, c.Warn)), Fail: badRanges(cmp.Or(p.Fail, c.Fail)),
+		})
 	}
 	drawn.From = drawn.Points[0].At
 	if newest := points[0].At; newest.After(drawn.To) || s.name == "all" {
@@ -232,17 +233,9 @@ func historyOf(c *hub.Check, s span, points []hub.Point, more bool) historyView 
 	return h
 }
 
-// pointText is a past value in words. Labels are kept for the newest result only.
+// pointText is a past value in words.
 func pointText(c *hub.Check, p hub.Point) string {
-	if p.ScanID == c.ScanID && c.ValueLabel != "" {
-		return c.ValueLabel
-	}
-	if p.Value == "" {
-		return wording.NoValue
-	}
-	then := hub.Check{Value: p.Value, Measure: c.Measure}
-	then.Source = c.Source
-	return valueText(&then)
+	return wording.FormatValue(p.Value, p.ValueLabel, wording.MeasureOf(c.Measure, c.Source))
 }
 
 func legend(c chart) []legendEntry {
@@ -260,10 +253,11 @@ func legend(c chart) []legendEntry {
 	if _, _, values := c.domain(); !values {
 		return list
 	}
+	newest := c.Points[len(c.Points)-1]
 	for _, z := range []struct {
 		class, text string
 		ranges      []interval
-	}{{"zone warn", "warn zone", c.Warn}, {"zone fail", "fail zone", c.Fail}} {
+	}{{"zone warn", "warn zone", newest.Warn}, {"zone fail", "fail zone", newest.Fail}} {
 		if len(z.ranges) > 0 {
 			list = append(list, legendEntry{z.class, z.text, `<rect width="14" height="14" rx="2"/>`})
 		}

@@ -19,7 +19,7 @@ var checkParams = []string{
 // checkOrders lists the worst first unless asked otherwise.
 var checkOrders = []order{
 	{"outcome", true}, {"name", false}, {"value", false}, {"dataset", false}, {"owner", false}, {"evaluated", true},
-	{"since", true}, {"definition", false},
+	{"since", true},
 }
 
 type checksView struct {
@@ -193,7 +193,7 @@ type checkTable struct {
 	Dataset bool // whether to show which dataset a check is on
 }
 
-type checkHeads struct{ Outcome, Name, Value, Dataset, Owner, Evaluated, Definition header }
+type checkHeads struct{ Outcome, Name, Value, Dataset, Owner, Evaluated header }
 
 type checkRow struct {
 	ID, DatasetID       string
@@ -215,13 +215,12 @@ type checkRow struct {
 func (c clock) checkTable(caption string, checks []hub.Check, sorts *sorting) checkTable {
 	t := checkTable{Caption: caption, Dataset: sorts != nil, Heads: checkHeads{
 		header{Text: "Outcome"}, header{Text: "Check"}, header{Text: "Value"}, header{Text: "Dataset"}, header{Text: "Owner"},
-		header{Text: "Evaluated"}, header{Text: "Scan definition"},
+		header{Text: "Evaluated"},
 	}}
 	if sorts != nil {
 		t.Heads = checkHeads{
 			sorts.header("outcome", "Outcome"), sorts.header("name", "Check"), sorts.header("value", "Value"),
 			sorts.header("dataset", "Dataset"), sorts.header("owner", "Owner"), sorts.header("evaluated", "Evaluated"),
-			sorts.header("definition", "Scan definition"),
 		}
 	}
 	t.Rows = make([]checkRow, len(checks))

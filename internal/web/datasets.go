@@ -37,7 +37,7 @@ type datasetRow struct {
 	Counts                       []countView
 	Total                        int
 	LastScan                     string
-	LastState                    template.HTML
+	LastState                    template.HTML // only of a scan that was not clean: verdicts have a column of their own
 	LastData                     template.HTML
 	Warnings                     []warningView
 }
@@ -100,32 +100,32 @@ func (s *site) datasets(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, r, http.StatusOK, "datasets", view{Title: "Datasets", Section: "datasets", Body: v})
 }
 
-// healthTabs have numbers only while they are those of the list: the hub counts over all datasets.
 func healthTabs(a address, p hub.DatasetPage) []tab {
 	tabs := []tab{
-		{Text: "All"},
-		{Text: "Scan warning", Icon: "trouble", Class: "trouble", Href: "warning", Count: digits(p.Warnings)},
-		{Text: "Failing", Icon: "fail", Class: "fail", Href: "fail", Count: digits(p.Failing)},
-		{Text: "Warning", Icon: "warn", Class: "warn", Href: "warn"},
-		{Text: "Passing", Icon: "pass", Class: "pass", Href: "pass"},
+		{Text: "All", Count: digits(p.ByHealth.All)},
+		{Text: "Scan warning", Icon: "trouble", Class: "trouble", Href: "warning", Count: digits(p.ByHealth.ScanWarning)},
+		{Text: "Failing", Icon: "fail", Class: "fail", Href: "fail", Count: digits(p.ByHealth.Fail)},
+		{Text: "Warning", Icon: "warn", Class: "warn", Href: "warn", Count: digits(p.ByHealth.Warn)},
+		{Text: "Passing", Icon: "pass", Class: "pass", Href: "pass", Count: digits(p.ByHealth.Pass)},
 	}
 	for i := range tabs {
 		health := tabs[i].Href
 		tabs[i].Current = health == a.get("health")
 		tabs[i].Href = a.with("health", health, "page", "").String()
-		if a.get("q")+a.get("source") != "" {
-			tabs[i].Count = ""
-		}
 	}
 	return tabs
 }
 
 func (c clock) datasetRow(d *hub.Dataset) datasetRow {
-	return datasetRow{
+	row := datasetRow{
 		ID: d.ID, Name: datasetName(d.DatasetRef), Source: sourceName(d.DatasetRef), SourceType: d.SourceType,
 		Health: health(d.Counts), Counts: countViews(d.Counts), Total: d.Counts.Total(), LastScan: d.LastScan,
-		LastState: stateBadge(d.LastScanState), LastData: c.ago(d.LastData), Warnings: c.warnings(d.Warnings),
+		LastData: c.ago(d.LastData), Warnings: c.warnings(d.Warnings),
 	}
+	if !d.LastScanState.Clean() {
+		row.LastState = stateBadge(d.LastScanState)
+	}
+	return row
 }
 
 func (c clock) warnings(list []hub.ScanWarning) []warningView {

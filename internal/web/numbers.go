@@ -58,8 +58,11 @@ func valueMarks(lo, hi float64, n int, measure string) []mark {
 			v = 0 // not -0
 		}
 		text := axisNumber(v, step)
-		if measure == wording.MeasureTime && math.Abs(v) < 1e18 {
+		switch {
+		case measure == wording.MeasureTime && math.Abs(v) < 1e18:
 			text = wording.FormatMillis(int64(v))
+		case measure == wording.MeasurePercent:
+			text += "%"
 		}
 		marks = append(marks, mark{v, text})
 	}
@@ -73,6 +76,9 @@ var magnitudes = []struct {
 
 // axisNumber is v short enough for an axis whose marks are step apart: 120k, 2.5M, 0.05.
 func axisNumber(v, step float64) string {
+	if v == 0 {
+		return "0"
+	}
 	size := math.Max(math.Abs(v), step)
 	if size >= 1e15 || step < 1e-6 {
 		return strconv.FormatFloat(v, 'g', 4, 64)

@@ -47,6 +47,7 @@ type scanView struct {
 	Log             logView
 	Queries         []queryRow
 	QueriesPager    pager
+	Failed          bool // whether a check did
 	HasDeliveries   bool
 	Deliveries      []deliveryRow
 	DeliveryProblem string
@@ -156,7 +157,7 @@ func (c clock) scanView(s *dq.Scan, a address) scanView {
 		State: stateBadge(s.State), Trouble: s.State.Finished() && !s.State.Clean(), Sentence: stateSentence(s.State), Why: s.Why(),
 		Scanner: strings.TrimSpace(s.Scanner.Name + " " + s.Scanner.Version), Source: s.DataSource,
 		DataTime: c.when(s.DataTime), Started: c.when(s.Started), Ended: c.when(s.Ended), Received: c.when(s.Received),
-		Duration: durationText(s.Started, s.Ended), Counts: countViews(s.Counts()), Notes: s.Notes,
+		Duration: durationText(s.Started, s.Ended), Counts: countViews(s.Counts()), Failed: s.Counts().Fail > 0, Notes: s.Notes,
 	}
 	if s.DataSourceType != "" {
 		v.Source = strings.TrimSpace(v.Source + " (" + s.DataSourceType + ")")

@@ -258,6 +258,50 @@ func TestCheckPage(t *testing.T) {
 	s.open(s.link("/checks?q=script", "table.checks a[href^='/checks/']")) // 1e999 must not break the chart
 }
 
+// TestRangesThatMove looks at the chart of an anomaly check, whose ranges differ from scan to scan, and of a check whose
+// values have labels.
+func TestRangesThatMove(t *testing.T) {
+	s := mustStart(t)
+	for i, level := range []int{100, 120, 90} {
+		r := result("orders", "as usual", dq.Pass, fmt.Sprint(level))
+		r.Kind = hub.KindAnomaly
+		r.Warn = &dq.Threshold{LessThan: json.Number(fmt.Sprint(level - 10)), GreaterThan: json.Number(fmt.Sprint(level + 10))}
+		r.Fail = &dq.Threshold{LessThan: json.Number(fmt.Sprint(level - 20)), GreaterThan: json.Number(fmt.Sprint(level + 20))}
+		labelled := result("orders", "schema", dq.Fail, "")
+		labelled.ValueLabel = fmt.Sprintf("%d schema event(s)", i+1)
+		s.push(fmt.Sprint("scan", i), "nightly", i, nil, r, labelled)
+	}
+	d := s.open(s.link("/checks?q=as+usual", "table.checks a[href^='/checks/']"))
+	areas := d.Find(".chart.wide .zone .area:not(.texture)")
+	if areas.Length() != 4 { // above and below, to warn and to fail
+		t.Fatalf("%d zones, want 4", areas.Length())
+	}
+	areas.Each(func(i int, area *goquery.Selection) {
+		if bends := strings.Count(area.AttrOr("d", ""), "L"); bends != 9 { // five corners along, five back
+			t.Errorf("zone %d has %d bends: %s", i, bends, area.AttrOr("d", ""))
+		}
+	})
+	d = s.open(s.link("/checks?q=schema", "table.checks a[href^='/checks/']"))
+	if text := d.Find(".results tbody").Text(); !strings.Contains(text, "3 schema events") || !strings.Contains(text, "1 schema event") {
+		t.Errorf("labels of past results: %q", text)
+	}
+}
+
+// TestDatasetTabsCountWhatTheyShow counts the rows behind each tab, with and without another filter.
+func TestDatasetTabsCountWhatTheyShow(t *testing.T) {
+	s := mustStart(t)
+	s.fill()
+	s.push("other", "elsewhere", 5, nil, result("refunds", "fine", dq.Pass, "0"))
+	for _, query := range []string{"", "q=orders&"} {
+		s.open("/datasets?" + query).Find(".tabs a").Each(func(_ int, tab *goquery.Selection) {
+			rows := s.open(tab.AttrOr("href", "")).Find("table.datasets tbody tr").Length()
+			if count := tab.Find(".count").Text(); count != fmt.Sprint(rows) {
+				t.Errorf("%q: tab %q shows %d rows", query, tab.Text(), rows)
+			}
+		})
+	}
+}
+
 func TestDatasets(t *testing.T) {
 	s := mustStart(t)
 	s.fill()

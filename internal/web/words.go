@@ -34,10 +34,13 @@ func isolateShort(s string) template.HTML { return isolated(s, maxShort) }
 func isolated(s string, n int) template.HTML {
 	shown := clip(s, n)
 	if shown == s {
-		return template.HTML("<bdi>" + escape(s) + "</bdi>")
+		return template.HTML("<bdi>" + breakable(escape(s)) + "</bdi>")
 	}
-	return template.HTML(`<bdi title="` + escape(clip(s, maxTitle)) + `">` + escape(shown) + "</bdi>")
+	return template.HTML(`<bdi title="` + escape(clip(s, maxTitle)) + `">` + breakable(escape(shown)) + "</bdi>")
 }
+
+// breakable lets escaped names of many parts, such as warehouse_nightly, break between them.
+func breakable(s string) string { return strings.ReplaceAll(s, "_", "_<wbr>") }
 
 // icon refers to a drawing in the sprite of the layout. Icons stand beside words and say nothing to screen readers.
 func icon(name string) template.HTML {
@@ -197,13 +200,16 @@ func valueText(c *hub.Check) string {
 func thresholdTexts(warn, fail *dq.Threshold, measure string) []string {
 	var texts []string
 	if words := wording.FormatThreshold(warn, measure); words != "" {
-		texts = append(texts, "warns when "+words)
+		texts = append(texts, "warns when "+unbroken.Replace(words))
 	}
 	if words := wording.FormatThreshold(fail, measure); words != "" {
-		texts = append(texts, "fails when "+words)
+		texts = append(texts, "fails when "+unbroken.Replace(words))
 	}
 	return texts
 }
+
+// unbroken keeps an operator and its number on one line.
+var unbroken = strings.NewReplacer("> ", ">\u00a0", "< ", "<\u00a0", "= ", "=\u00a0")
 
 // datasetName is the name of a dataset for people; checks on a whole data source have none.
 func datasetName(d dq.DatasetRef) string {

@@ -11,6 +11,17 @@ document.addEventListener("formdata", (event) => {
   }
 });
 
+// A menu that was chosen from by mouse or touch applies at once. By keyboard it waits for Apply, since arrow keys alone
+// already change a menu.
+for (const form of document.querySelectorAll("form.filters")) {
+  let pointer = false;
+  form.addEventListener("pointerdown", () => { pointer = true; });
+  form.addEventListener("keydown", () => { pointer = false; });
+  form.addEventListener("change", (event) => {
+    if (pointer && event.target.matches("select")) form.requestSubmit();
+  });
+}
+
 // Offer to copy snippets where the browser allows it.
 for (const block of document.querySelectorAll("pre[data-copy]")) {
   if (!navigator.clipboard) break;
