@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
+	"github.com/sodalite-dq/sodalite/internal/wording"
 	"net/http"
 	"strings"
 	"time"
@@ -36,6 +38,8 @@ type checkRow struct {
 	Since          string `json:"since,omitempty"`
 	ScanID         string `json:"scanId,omitempty"`
 	Archived       bool   `json:"archived,omitempty"`
+	// Origin is the language that the check is written in: sodacl, soda-contract, or a scanner's own word.
+	Origin string `json:"origin"`
 }
 
 type datasetRef struct {
@@ -108,6 +112,22 @@ type diagnosed struct {
 	AnomalyPredictedValue json.RawMessage `json:"anomalyPredictedValue"`
 	MaxColumnTimestamp    string          `json:"maxColumnTimestamp"`
 	MaxColumnTimestampUTC string          `json:"maxColumnTimestampUtc"`
+	// V4 is what checks of contracts say, in the API's own words but for the member type, which names the kind.
+	V4 map[string]json.RawMessage `json:"v4"`
+}
+
+// contract is the diagnostics of a contract's check by their kind, nil if it has none.
+func (d *diagnosed) contract() map[string]json.RawMessage {
+	var kind string
+	if json.Unmarshal(d.V4["type"], &kind) != nil || kind == "" {
+		return nil
+	}
+	delete(d.V4, "type")
+	raw, err := json.Marshal(d.V4)
+	if err != nil {
+		return nil
+	}
+	return map[string]json.RawMessage{kind: raw}
 }
 
 func (s *server) row(r *http.Request, c *hub.Check) checkRow {
@@ -115,7 +135,7 @@ func (s *server) row(r *http.Request, c *hub.Check) checkRow {
 		ID: c.ID, Name: c.Name, EvaluationStatus: c.Outcome, Incidents: []any{}, CreatedAt: isoTime(c.Created), CloudURL: s.link(r, "/checks/"+c.ID),
 		Column: c.Column, Definition: c.Source, CheckType: c.Kind, MetricType: c.Kind, Attributes: map[string]string{}, Agreements: []any{},
 		Owner: ownerOf(c.Owner()), LastCheckRunTime: isoTime(c.At), LastUpdated: isoTime(c.At), ScanDefinition: c.Definition,
-		Since: isoTime(c.Since), ScanID: c.ScanID, Archived: c.Archived, LastCheckResultValue: lastValue(c),
+		Since: isoTime(c.Since), ScanID: c.ScanID, Archived: c.Archived, LastCheckResultValue: lastValue(c), Origin: cmp.Or(c.Origin, "sodacl"),
 		Datasets: []datasetRef{{ID: c.DatasetID, Name: c.Dataset.Name, CloudURL: s.link(r, "/datasets/"+c.DatasetID), QualifiedName: c.Dataset.QualifiedName()}},
 	}
 	for _, a := range c.Attributes {
@@ -134,10 +154,14 @@ func lastValue(c *hub.Check) *resultValue {
 	v := &resultValue{
 		ID: resultID(c.ID, c.ScanID), Value: validNumber(c.Value), ValueLabel: c.ValueLabel, Measure: c.Measure, DataTimestamp: isoTime(c.At), Warn: c.Warn, Fail: c.Fail,
 	}
+	if v.Measure != wording.MeasureTime {
+		v.Measure = "" // Soda's enumeration has no other
+	}
 	var d diagnosed
 	if json.Unmarshal(c.Diagnostics, &d) != nil {
 		return v
 	}
+	v.Diagnostics = d.contract()
 	for _, value := range d.ValueSeries.Values {
 		if v.ValueSeries == nil {
 			v.ValueSeries = &valueSeries{}

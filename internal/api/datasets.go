@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
@@ -49,7 +50,7 @@ func (s *server) datasetRow(r *http.Request, d *hub.Dataset) datasetRow {
 	row := datasetRow{
 		ID: d.ID, Name: d.Name, CloudURL: s.link(r, "/datasets/"+d.ID), Checks: d.Counts.Total(), HealthStatus: max(d.Health(), 0),
 		DataQualityStatus: quality(d.Counts), LastUpdated: isoTime(d.Updated), Label: d.Name, QualifiedName: d.QualifiedName(),
-		Datasource: datasource{Name: d.DataSource, Label: d.DataSource, Type: d.SourceType}, Tags: []string{}, Attributes: map[string]any{},
+		Datasource: datasource{Name: d.DataSource, Label: d.DataSource, Type: d.SourceType, Prefix: strings.Join(d.Prefix, "/")}, Tags: []string{}, Attributes: map[string]any{},
 		Owners: []any{}, Outcomes: d.Counts, LastScanID: d.LastScan,
 	}
 	var warnings []scanWarning

@@ -197,14 +197,20 @@ type Check struct {
 	Dataset DatasetRef `json:"dataset"`
 	Column  string     `json:"column,omitempty"`
 	// Kind is the kind of check in standard words: row_count, missing, invalid, duplicate, schema, freshness, failed_rows,
-	// reference, anomaly, change, distribution, group, aggregate, user_defined, test. Empty if unknown.
+	// reference, anomaly, change, distribution, group, aggregate, metric, user_defined, test. Other words are a scanner's own.
+	// Empty if unknown.
 	Kind string `json:"kind,omitempty"`
+	// Origin is the language that the check is written in: "" for SodaCL, [OriginContract], or a scanner's own word.
+	Origin string `json:"origin,omitempty"`
 	// Source is the text the check was written as (SodaCL, contract YAML, SQL …).
 	Source     string      `json:"source,omitempty"`
 	Attributes []Attribute `json:"attributes,omitempty"`
 	Location   *Location   `json:"location,omitempty"`
 	Group      *Group      `json:"group,omitempty"`
 }
+
+// OriginContract is the origin of checks of data contracts (Soda Core 4).
+const OriginContract = "soda-contract"
 
 // Owner is the value of the attribute "owner" (in any case), or "".
 func (c Check) Owner() string {
@@ -242,7 +248,7 @@ type Result struct {
 	Value json.Number `json:"value,omitempty"`
 	// ValueLabel is shown in place of a number, such as "3 schema events".
 	ValueLabel string `json:"valueLabel,omitempty"`
-	// Measure is "time" when Value is a duration in milliseconds, else empty.
+	// Measure is "time" when Value is a duration in milliseconds, "percent" when it is a percentage, else empty.
 	Measure string `json:"measure,omitempty"`
 	// Warn and Fail are the ranges in which the check warns or fails; nil if the check has no such zone or did not say.
 	Warn *Threshold `json:"warn,omitempty"`
@@ -332,6 +338,12 @@ type Scan struct {
 	// Received is when this system accepted the scan.
 	Received time.Time `json:"received"`
 	State    ScanState `json:"state"`
+	// Partial means that the scan was told to look at some of its checks only: what it does not list still exists.
+	Partial bool `json:"partial,omitempty"`
+	// Covers are datasets that the scan was about, though it may have found nothing to say of them.
+	Covers []DatasetRef `json:"covers,omitempty"`
+	// Contract is the data contract that was verified, nil if none was.
+	Contract *ContractRef `json:"contract,omitempty"`
 	// Errored is the scanner's own word that something went wrong.
 	Errored bool `json:"errored,omitempty"`
 	// Results and what follows are in the order sent.
@@ -346,14 +358,23 @@ type Scan struct {
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 }
 
+// ContractRef is an uploaded contract: the id of its text, and the path that the scanner's user gave.
+type ContractRef struct {
+	File string `json:"file"`
+	Path string `json:"path,omitempty"`
+}
+
 // Datasets lists the datasets that the scan says something about, each once, in order of their qualified names: those
-// with results, measurements or reports, and the tables of queries that went wrong. A failed scan says nothing.
+// it covers, has results, measurements or reports of, and the tables of queries that went wrong. A failed scan says nothing.
 func (s *Scan) Datasets() []DatasetRef {
 	if s.State == Failed {
 		return nil
 	}
 	seen := map[string]DatasetRef{}
 	add := func(d DatasetRef) { seen[d.ID()] = d }
+	for _, d := range s.Covers {
+		add(d)
+	}
 	for i := range s.Results {
 		add(s.Results[i].Dataset)
 	}
@@ -371,9 +392,10 @@ func (s *Scan) Datasets() []DatasetRef {
 	return refs
 }
 
-// BrokenDatasets lists the tables of the scan's queries that went wrong, which may repeat.
+// BrokenDatasets lists what a scan that was not clean was about, as far as it says: what it covers, and the tables of
+// queries that went wrong. They may repeat.
 func (s *Scan) BrokenDatasets() []DatasetRef {
-	var refs []DatasetRef
+	refs := slices.Clone(s.Covers)
 	for _, q := range s.Queries {
 		if q.Error != "" && q.Table != "" {
 			refs = append(refs, DatasetRef{DataSource: q.DataSource, Prefix: q.Prefix, Name: q.Table})

@@ -142,6 +142,22 @@ func (h *Hub) putContractVersion(ctx context.Context, d dq.DatasetRef, v Contrac
 	return h.table.Write(ctx, append(ops, table.Put(item, table.IfAbsent()))...)
 }
 
+// DigestContract makes the dataset of a published contract known, if no scan has yet.
+func (h *Hub) DigestContract(ctx context.Context, datasetID string) error {
+	item, err := h.get(ctx, contractKey(datasetID, 1))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("contract of dataset %q: %w", datasetID, err)
+	}
+	var d dq.DatasetRef
+	if err := Unpack(item.Body, &d); err != nil {
+		return err
+	}
+	return h.ensureDataset(ctx, d, h.now().UTC())
+}
+
 // ContractVersions lists the newest versions of a dataset's contract, newest first, at most limit. None is no error.
 func (h *Hub) ContractVersions(ctx context.Context, datasetID string, limit int) ([]ContractVersion, error) {
 	if datasetID == "" {

@@ -41,6 +41,9 @@ func (h *Hub) digest(ctx context.Context, s *dq.Scan) (fresh int, err error) {
 	if err := h.foldDefinition(ctx, s); err != nil {
 		return 0, err
 	}
+	if err := h.ensureDatasets(ctx, s); err != nil {
+		return 0, err
+	}
 	byDataset := groupByDataset(s)
 	alert := dq.Alert{ScanID: s.ID, Definition: s.Definition, DataTime: s.Order().Data, Received: s.Received}
 	for _, ref := range s.Datasets() {
@@ -230,6 +233,11 @@ func (h *Hub) foldOps(ctx context.Context, s *dq.Scan, part datasetPart, v *data
 	})
 	if err != nil {
 		return nil, nil, err
+	}
+	if v.version == 0 {
+		if err := h.joinFamily(ctx, part.ref); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := h.putAliases(ctx, id, part, &v.checks); err != nil {
 		return nil, nil, err

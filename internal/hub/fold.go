@@ -25,7 +25,7 @@ type packedChecks struct {
 // definitionChecks are the checks that one scan definition reports on the dataset.
 type definitionChecks struct {
 	Name string `json:"name"`
-	// Clean is the newest clean scan that listed checks of the dataset. Checks last seen before it are archived.
+	// Clean is the newest clean scan that listed all checks of the dataset. Checks last seen before it are archived.
 	Clean dq.Order `json:"clean,omitzero"`
 	// Runs are the newest scans over the dataset, oldest first, at most StripLength. Each check's Strip has a letter for
 	// each run.
@@ -91,7 +91,7 @@ func (p *packedChecks) fold(s *dq.Scan, results []*dq.Result, next successor) ([
 	}
 	order := s.Order()
 	d := p.definition(s.Definition)
-	if s.State.Clean() && order.After(d.Clean) {
+	if s.State.Clean() && !s.Partial && order.After(d.Clean) {
 		d.Clean = order
 	}
 	run := d.addRun(order)
@@ -314,6 +314,14 @@ type datasetState struct {
 	LastState   dq.ScanState  `json:"lastState"`
 	Updated     time.Time     `json:"updated"` // newest arrival
 	Definitions []string      `json:"definitions,omitempty"`
+	// Contract is the newest contract that was verified, At the scan.
+	Contract *contractSeen `json:"contract,omitempty"`
+}
+
+// contractSeen is a contract as a scan verified it.
+type contractSeen struct {
+	dq.ContractRef
+	At dq.Order `json:"at"`
 }
 
 func (d *datasetState) fold(s *dq.Scan, ref dq.DatasetRef, p *packedChecks) {
@@ -330,6 +338,9 @@ func (d *datasetState) fold(s *dq.Scan, ref dq.DatasetRef, p *packedChecks) {
 	}
 	if i, ok := slices.BinarySearch(d.Definitions, s.Definition); !ok {
 		d.Definitions = slices.Insert(d.Definitions, i, s.Definition)
+	}
+	if s.Contract != nil && (d.Contract == nil || s.Order().After(d.Contract.At)) {
+		d.Contract = &contractSeen{*s.Contract, s.Order()}
 	}
 	d.Counts = p.counts()
 }

@@ -20,6 +20,7 @@ import (
 //	DATASET#<id>           AT#<data time>#<arrival>#<scan id>  timeline: results and measurements of one scan; goes on under MORE#…
 //	METRIC#<identity>      OF#<dataset id>  whose timeline has the metric
 //	CHECK#<identity>       OF#<dataset id>  whose timeline has the check
+//	FAMILY#<dataset id>    OF#<dataset id>  datasets that a scanner without containers knows as the first
 //	SAMPLE#<id>            DOC, DOC#0001…   uploaded rows
 //	FILE#<id>              DOC, DOC#0001…   the text of a contract, by its contents
 //	CONTRACT#<dataset id>  V#<number>       a published version of a dataset's contract
@@ -112,6 +113,7 @@ func aliasKey(kind, identity, datasetID string) table.Key {
 const (
 	metricAlias = "METRIC#"
 	checkAlias  = "CHECK#"
+	familyAlias = "FAMILY#"
 )
 
 // aliasIdentity keeps identities within a key's length.

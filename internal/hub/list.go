@@ -461,6 +461,9 @@ func (h *Hub) Dataset(ctx context.Context, id string) (DatasetDetail, error) {
 		Dataset: listed.view(definitions), Schema: report.Schema, SchemaAt: report.SchemaAt.Data, RowCount: report.RowCount,
 		Profile: report.Profile, Sample: report.Sample,
 	}
+	if seen := listed.Contract; seen != nil {
+		detail.Verified, detail.VerifiedBy = &seen.ContractRef, seen.At.Scan
+	}
 	for _, def := range covering(id, listed.Definitions, definitions) {
 		for _, u := range def.Unclean {
 			detail.unclean = append(detail.unclean, ScanHead{

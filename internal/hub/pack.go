@@ -45,6 +45,7 @@ func decompress(data []byte) ([]byte, error) {
 }
 
 // Pack makes the body of an item of v.
+// Pack writes v as it is stored in a body.
 func Pack(v any) ([]byte, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -54,6 +55,7 @@ func Pack(v any) ([]byte, error) {
 }
 
 // Unpack reads a body that [Pack] made.
+// Unpack reads what [Pack] wrote.
 func Unpack(data []byte, v any) error {
 	plain, err := decompress(data)
 	if err != nil {

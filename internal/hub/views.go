@@ -103,6 +103,9 @@ type DatasetDetail struct {
 	RowCount *int64
 	Profile  json.RawMessage // column profiles as sent, a JSON array
 	Sample   string          // id of a sample of rows
+	// Verified is the contract that the newest scan with one verified, VerifiedBy that scan; nil and "" if there was none.
+	Verified   *dq.ContractRef
+	VerifiedBy string
 	// unclean are recent scans of the dataset's definitions that did not run cleanly.
 	unclean []ScanHead
 }

@@ -29,6 +29,8 @@ var (
 	ErrChanged = errors.New("somebody else has changed it in the meantime")
 	// ErrFinished is a run that cannot be canceled any more.
 	ErrFinished = errors.New("the run has ended")
+	// ErrRemote is a run that cannot be canceled because a remote scanner executes it.
+	ErrRemote = errors.New("a scanner elsewhere runs the scan; stop it there")
 	// ErrTooMany is a wish for a run of a definition that has enough of them waiting.
 	ErrTooMany = errors.New("too many runs wait")
 )
@@ -41,11 +43,14 @@ const (
 	entityClaim      = "scan-claim"
 	entitySource     = "data-source"
 	entityRun        = "run"
+	entityLines      = "log"
 	entityFound      = "run-found"
 
 	indexDefinitions = "SETUPS"
 	indexSources     = "SOURCES"
 	indexOpen        = "RUNS"
+
+	linesPrefix = "LOG#"
 )
 
 // A run is not beside its scan, so that who may ask for runs needs no right to write scans.
@@ -94,6 +99,9 @@ type Run struct {
 	Done  int    `json:"done,omitempty"`
 	Total int    `json:"total,omitempty"`
 	Why   string `json:"why,omitempty"`
+	// Lines and LogBytes are the size of the log that a remote scanner streamed.
+	Lines    int `json:"lines,omitempty"`
+	LogBytes int `json:"logBytes,omitempty"`
 }
 
 // Shown is the state as people and API clients are told it.

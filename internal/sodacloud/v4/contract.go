@@ -1,7 +1,3 @@
-// Package v4 turns the wire forms of Soda Core 4 into the nouns of package dq, and answers back.
-//
-// It owns what each member of a Soda Core 4 payload means, and what little of a contract's text the server must read: whose
-// it is. Transport, authentication and dispatch are package sodacloud's, storing is hub's.
 package v4
 
 import (
