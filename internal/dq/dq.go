@@ -325,6 +325,8 @@ type Scanner struct {
 // Scan is one run of a scanner with all that it reported. Once accepted it never changes.
 type Scan struct {
 	ID string `json:"id"`
+	// Content tells two messages apart that claim one id: a hash of what was sent, "" where the id itself is one.
+	Content string `json:"content,omitempty"`
 	// Definition is the name under which the scan runs again and again; it keeps environments apart.
 	Definition string  `json:"definition"`
 	Scanner    Scanner `json:"scanner"`

@@ -136,8 +136,11 @@ const maxHeadDatasets = 5
 
 func headOf(s *dq.Scan) ScanHead {
 	datasets := s.Datasets()
+	if s.State == dq.Failed {
+		datasets = s.Covers
+	}
 	h := ScanHead{
-		ID: s.ID, Definition: s.Definition, Scanner: strings.TrimSpace(s.Scanner.Name + " " + s.Scanner.Version),
+		ID: s.ID, Content: s.Content, Definition: s.Definition, Scanner: strings.TrimSpace(s.Scanner.Name + " " + s.Scanner.Version),
 		DataSource: s.DataSource, State: s.State, DataTime: s.Order().Data, Started: s.Started, Ended: s.Ended,
 		Received: s.Received, Counts: s.Counts(), Errors: s.Errors(), Why: s.Why(), DatasetCount: len(datasets),
 	}

@@ -276,7 +276,7 @@ func (h *Hub) timelineOps(s *dq.Scan, part datasetPart, failures []failure) ([]t
 		return nil, err
 	}
 	head := headOf(s)
-	head.Datasets, head.DatasetCount, head.Why = nil, 0, ""
+	head.Datasets, head.DatasetCount, head.Why, head.Content = nil, 0, "", ""
 	head.Counts = dq.Counts{}
 	for _, r := range part.results {
 		if !r.Excluded {

@@ -127,6 +127,8 @@ type ScanHead struct {
 	// Datasets are qualified names, the first few; DatasetCount is how many there are.
 	Datasets     []string `json:"datasets,omitempty"`
 	DatasetCount int      `json:"datasetCount,omitempty"`
+	// Content is that of the scan, see [dq.Scan].
+	Content string `json:"content,omitempty"`
 	// Parts is the number of items that the document is stored in.
 	Parts int `json:"parts"`
 }

@@ -152,6 +152,9 @@ func (e *Executor) store(ctx context.Context, scan *dq.Scan) error {
 // bury ends a run that will not end by itself: with a failed scan that has what its parts had found, unless a result was
 // stored just before whoever executed it died.
 func (e *Executor) bury(ctx context.Context, run Run, why string) error {
+	if run.Trigger == ByScanner {
+		return e.buryRemote(ctx, run)
+	}
 	scan := e.failed(run, why)
 	if run.Parts > 0 {
 		if before, err := e.found(ctx, run.ID); err == nil {

@@ -36,17 +36,17 @@ const (
 type Remote struct {
 	ID         string
 	Definition string // "" if it does not say
+	Covers     []dq.DatasetRef
 	By         string // the API key's name
 	DataTime   time.Time
+	// Ended says that the scan's results are there, so that words about it that come later begin no run.
+	Ended bool
 }
 
 // Begin notes that a remote scanner's scan goes on; one that is known already only gets its definition. ErrFinished if the
 // run has ended.
 func (s *Store) Begin(ctx context.Context, r Remote) error {
-	_, err := s.hear(ctx, r, func(run *Run) {
-		run.Definition = cmp.Or(r.Definition, run.Definition)
-		run.Started = cmp.Or(run.Started, s.Now().UTC())
-	})
+	_, err := s.hear(ctx, r, func(run *Run) { run.Definition = cmp.Or(r.Definition, run.Definition) })
 	return err
 }
 
@@ -57,7 +57,10 @@ func (s *Store) hear(ctx context.Context, r Remote, change func(*Run)) (Run, err
 		run, item, err := s.read(ctx, r.ID)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			run = Run{ID: r.ID, Definition: r.Definition, State: dq.Executing, Trigger: ByScanner, By: r.By, DataTime: r.DataTime, Requested: now, Started: now}
+			run = Run{ID: r.ID, Definition: r.Definition, State: dq.Executing, Trigger: ByScanner, By: r.By, Covers: r.Covers, DataTime: r.DataTime, Requested: now, Started: now}
+			if r.Ended {
+				run.State, run.Ended = dq.Completed, now
+			}
 		case err != nil:
 			return run, err
 		case run.State.Finished():
@@ -65,7 +68,7 @@ func (s *Store) hear(ctx context.Context, r Remote, change func(*Run)) (Run, err
 		}
 		before := string(item.Head)
 		change(&run)
-		if run.Trigger == ByScanner && run.Deadline.Before(now.Add(silence-silence/8)) {
+		if !run.State.Finished() && run.Trigger == ByScanner && run.Deadline.Before(now.Add(silence-silence/8)) {
 			run.Deadline = now.Add(silence)
 		}
 		op, err := s.put(run, item.Version)
@@ -73,7 +76,7 @@ func (s *Store) hear(ctx context.Context, r Remote, change func(*Run)) (Run, err
 			return run, err
 		}
 		err = s.Table.Write(ctx, op)
-		if !errors.Is(err, table.ErrCondition) && !errors.Is(err, table.ErrConflict) {
+		if !lostRace(err) {
 			return run, err
 		}
 		if err := ctx.Err(); err != nil {
@@ -89,6 +92,27 @@ func (s *Store) End(ctx context.Context, id string, state dq.ScanState, why stri
 		return nil
 	}
 	return err
+}
+
+// silent is why a remote scanner's scan failed that nobody ended.
+const silent = "The scanner fell silent and did not say how its scan ended."
+
+// buryRemote ends the run of a scanner that fell silent, with a failed scan if it is known of which definition. Results that
+// it had sent stay: they were a part, so the failed scan stands beside them.
+func (e *Executor) buryRemote(ctx context.Context, run Run) error {
+	if run.Definition != "" {
+		scan := e.failed(run, silent)
+		scan.ID, scan.Scanner, scan.Covers = run.ID, dq.Scanner{}, run.Covers
+		accepted, err := e.Hub.Accept(ctx, scan)
+		if err == nil && accepted.Duplicate {
+			scan.ID = dq.OpaqueID(26, "silent", run.ID)
+			_, err = e.Hub.Accept(ctx, scan)
+		}
+		if err != nil {
+			return fmt.Errorf("run %s: %w", run.ID, err)
+		}
+	}
+	return e.end(ctx, run.ID, dq.Failed, silent)
 }
 
 // Line is one line of a streamed log. Thread and Index name it: what is sent twice is kept once.
@@ -125,7 +149,11 @@ func batchOf(lines []Line) int {
 }
 
 func (s *Store) streamBatch(ctx context.Context, r Remote, lines []Line) error {
-	run, err := s.hear(ctx, r, func(*Run) {})
+	run, err := s.hear(ctx, r, func(run *Run) {
+		if run.Definition == "" {
+			run.Definition, run.Covers = r.Definition, r.Covers
+		}
+	})
 	if err != nil && !errors.Is(err, ErrFinished) {
 		return err
 	}
@@ -160,7 +188,7 @@ func (s *Store) count(ctx context.Context, r Remote, lines, size int) error {
 			return err
 		}
 		err = s.Table.Write(ctx, op)
-		if !errors.Is(err, table.ErrCondition) && !errors.Is(err, table.ErrConflict) {
+		if !lostRace(err) {
 			return err
 		}
 		if err := ctx.Err(); err != nil {

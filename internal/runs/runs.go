@@ -36,7 +36,8 @@ var (
 )
 
 // Keys: SETUP#<definition>/DOC is a definition, SETUP#<definition>/RUNNING the claim of its run, SOURCE#<name>/DOC a data
-// source, RUN#<id>/DOC a run, RUN#<id>/FOUND#… what the parts of a long run have found. Definitions and sources are listed by
+// source, RUN#<id>/DOC a run, RUN#<id>/FOUND#… what the parts of a long run have found, RUN#<id>/LOG#<thread>#<index> lines of the
+// log that a remote scanner streamed. Definitions and sources are listed by
 // an index partition each, runs that have not ended by another.
 const (
 	entityDefinition = "scan-setup"
@@ -99,6 +100,8 @@ type Run struct {
 	Done  int    `json:"done,omitempty"`
 	Total int    `json:"total,omitempty"`
 	Why   string `json:"why,omitempty"`
+	// Covers are datasets that a remote scanner's run is about, as far as its log told.
+	Covers []dq.DatasetRef `json:"covers,omitempty"`
 	// Lines and LogBytes are the size of the log that a remote scanner streamed.
 	Lines    int `json:"lines,omitempty"`
 	LogBytes int `json:"logBytes,omitempty"`

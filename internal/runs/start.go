@@ -85,7 +85,8 @@ func (s *Store) dispatch(ctx context.Context, id string) error {
 	return nil
 }
 
-// Cancel ends a queued run at once, and asks an executing one to end. ErrFinished if it has ended.
+// Cancel ends a queued run at once, and asks an executing one to end. ErrFinished if it has ended, ErrRemote if
+// it goes on elsewhere.
 func (s *Store) Cancel(ctx context.Context, id, by string) (Run, error) {
 	for {
 		run, err := s.Run(ctx, id)
@@ -94,6 +95,8 @@ func (s *Store) Cancel(ctx context.Context, id, by string) (Run, error) {
 			return run, err
 		case run.State.Finished():
 			return run, ErrFinished
+		case run.Trigger == ByScanner:
+			return run, ErrRemote
 		case run.State != dq.Queuing:
 			return s.update(ctx, id, func(r *Run) { r.Cancel = true })
 		}

@@ -72,7 +72,7 @@ func (e *Executor) tend(ctx context.Context, open []Run, done *Ticked) error {
 		case since.IsZero() && now.After(run.Deadline):
 			why = lost
 		case since.IsZero():
-			tried[run.Definition] = true
+			tried[run.Definition] = tried[run.Definition] || run.Trigger != ByScanner
 		case now.Sub(since) > patience && !tried[run.Definition]:
 			tried[run.Definition] = true
 			done.Dispatched++

@@ -42,6 +42,13 @@ func (s *system) publish(t *testing.T, file string) (status int, answer map[stri
 	})
 }
 
+func (s *system) mustPublish(t *testing.T, dataset, contract string) {
+	t.Helper()
+	if status, answer := s.publish(t, s.upload(t, contract)); status != 200 {
+		t.Fatalf("publish the contract of %s: %d %s", dataset, status, answer)
+	}
+}
+
 func TestPublishedContractsHaveVersions(t *testing.T) {
 	s := mustStart(t, nil)
 	where := map[string]any{"dataset": map[string]any{"datasource": "warehouse", "prefixes": []string{"postgres", "sales"}, "name": "orders"}}

@@ -13,6 +13,7 @@ import (
 // fixture is the recorded traffic of a real client with what a server must conclude from it.
 type fixture struct {
 	name     string
+	folder   string
 	Expect   expectation `json:"expect"`
 	Stub     fixtureStub `json:"stub"`
 	exchange []exchange
@@ -31,8 +32,10 @@ type scanExpectation struct {
 
 // fixtureStub is how the server was set up when the traffic was recorded.
 type fixtureStub struct {
-	Samples    bool            `json:"samples"`
-	Attributes json.RawMessage `json:"attributes"`
+	Samples bool `json:"samples"`
+	// Contracts are the files of published contracts by dataset.
+	Contracts  map[string]string `json:"contracts"`
+	Attributes json.RawMessage   `json:"attributes"`
 }
 
 type exchange struct {
@@ -58,7 +61,7 @@ func loadFixtures(t *testing.T, generation string) []fixture {
 	}
 	var out []fixture
 	for _, file := range files {
-		f := fixture{name: filepath.Base(filepath.Dir(file))}
+		f := fixture{name: filepath.Base(filepath.Dir(file)), folder: filepath.Dir(file)}
 		decodeFile(t, file, &f)
 		traffic := filepath.Join(filepath.Dir(file), "traffic.json")
 		if _, err := os.Stat(traffic); err != nil {
@@ -68,6 +71,20 @@ func loadFixtures(t *testing.T, generation string) []fixture {
 		out = append(out, f)
 	}
 	return out
+}
+
+// contracts reads the contracts that the server had, by dataset.
+func (f fixture) contracts(t *testing.T) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for dataset, file := range f.Stub.Contracts {
+		data, err := os.ReadFile(filepath.Join(f.folder, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[dataset] = string(data)
+	}
+	return texts
 }
 
 func decodeFile(t *testing.T, name string, v any) {

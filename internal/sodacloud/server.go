@@ -1,9 +1,9 @@
-// Package sodacloud is the door for Soda's scanners: the three paths of the protocol that unmodified Soda Core clients
-// speak.
+// Package sodacloud is the door for Soda's scanners: the paths of the protocol that unmodified Soda Core clients of both
+// generations speak.
 //
 // It owns transport, authentication and dispatch by the member "type": what a body may be, how errors are worded, which
 // answers these clients need (always JSON, success exactly 200, 401 with a JSON body, the scan id in X-Soda-Trace-Id).
-// What a payload means belongs to v3, what happens with it to package hub.
+// What a payload means belongs to packages v3 and v4, what happens with it to packages hub and runs.
 package sodacloud
 
 import (
@@ -28,6 +28,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/metrics"
 	v3 "github.com/sodalite-dq/sodalite/internal/sodacloud/v3"
+	v4 "github.com/sodalite-dq/sodalite/internal/sodacloud/v4"
 	"github.com/sodalite-dq/sodalite/internal/sodacloud/wire"
 )
 
@@ -39,6 +40,7 @@ type Hub interface {
 	Attributes(ctx context.Context) ([]hub.AttributeSchema, error)
 	Check(ctx context.Context, id string) (hub.Check, error)
 	SaveSample(ctx context.Context, path string, data []byte) (id string, err error)
+	ScanHead(ctx context.Context, id string) (hub.ScanHead, error)
 	Contracts
 }
 
@@ -54,6 +56,7 @@ type Auth interface {
 // Config is what the server needs. All but Samples, OnlyKnownAttributes and PublicURL are required.
 type Config struct {
 	Hub  Hub
+	Runs Runs
 	Auth Auth
 	Log  *slog.Logger
 	// MaxBody is the largest body accepted, in bytes, after decompression.
@@ -70,12 +73,14 @@ type Config struct {
 
 type server struct{ Config }
 
-// Mount serves the protocol on mux: POST /api/command, /api/query and /api/scan/upload.
+// Mount serves the protocol on mux: POST /api/command, /api/query, /api/scan/upload and /api/logs/{scan id}/batchV3 and V4.
 func Mount(mux *http.ServeMux, c Config) {
 	s := &server{c}
 	mux.Handle("/api/command", s.post(s.command))
 	mux.Handle("/api/query", s.post(s.query))
 	mux.Handle("/api/scan/upload", s.post(s.upload))
+	mux.Handle("/api/logs/{id}/batchV3", s.post(s.stream))
+	mux.Handle("/api/logs/{id}/batchV4", s.post(s.stream))
 }
 
 // Failure is an answer that is not 200: {"code": …, "message": …}, as Soda's public API words errors.
@@ -257,6 +262,15 @@ var commands = map[string]handler{
 	"sodaCoreInsertScanResults":  (*server).insert,
 	"sodaCoreUploadContractFile": (*server).uploadContract,
 	"sodaCorePublishContract":    (*server).publishContract,
+
+	"sodaCoreScanStart":            (*server).scanStart,
+	"sodaCoreInsertScanDataBatch":  (*server).insert4,
+	"sodaCoreScanEndAsync":         (*server).scanEnd,
+	"sodaCoreMarkScanFailed":       (*server).markFailed,
+	"sodaCorePostProcessingUpdate": (*server).stageUpdate,
+
+	"sodaCorePushContractRequestProposal": (*server).noRequests,
+	"sodaCoreTransitionContractRequest":   (*server).noRequests,
 }
 
 func (s *server) command(r *http.Request, traceID *string) (any, error) {
@@ -317,23 +331,36 @@ type inserted struct {
 }
 
 func (s *server) insert(c call) (any, error) {
-	if _, ok := c.members["contract"]; ok {
-		return nil, &Failure{Status: http.StatusBadRequest, Code: "unsupported_client", Message: "contract: results of Soda Core 4 contracts are not accepted; use Soda Core 3"}
+	if v4.Is(c.members) {
+		return s.insert4(c)
 	}
 	scan, err := v3.Scan(c.members)
 	if err != nil {
 		return nil, err
 	}
+	accepted, err := s.accept(c, scan)
+	if err != nil {
+		return nil, err
+	}
+	out := inserted{ScanID: accepted.ID}
+	if s.PublicURL != "" {
+		out.CloudURL = s.PublicURL + "/scans/" + accepted.ID
+	}
+	return out, nil
+}
+
+// accept stores a scan and tells the log and the metrics.
+func (s *server) accept(c call, scan *dq.Scan) (hub.Accepted, error) {
 	if s.OnlyKnownAttributes {
 		schema, err := s.Hub.Attributes(c.Context())
 		if err != nil {
-			return nil, err
+			return hub.Accepted{}, err
 		}
 		v3.KeepKnownAttributes(scan, schema)
 	}
 	accepted, err := s.Hub.Accept(c.Context(), scan)
 	if err != nil {
-		return nil, err
+		return accepted, err
 	}
 	*c.traceID = accepted.ID
 	s.Log.InfoContext(c.Context(), "scan accepted", "scan", accepted.ID, "definition", scan.Definition, "state", scan.State,
@@ -341,11 +368,7 @@ func (s *server) insert(c call) (any, error) {
 	if !accepted.Duplicate {
 		s.Metrics.Record(c.Context(), "metrics of ingest", metrics.Count(metrics.ScansAccepted, 1), metrics.Bytes(metrics.PayloadBytes, c.ContentLength))
 	}
-	out := inserted{ScanID: accepted.ID}
-	if s.PublicURL != "" {
-		out.CloudURL = s.PublicURL + "/scans/" + accepted.ID
-	}
-	return out, nil
+	return accepted, nil
 }
 
 var queries = map[string]handler{
@@ -356,6 +379,14 @@ var queries = map[string]handler{
 	"sodaCoreCheckIdentities":          (*server).checkIdentities,
 	"sodaCoreCanManageContracts":       (*server).canManageContracts,
 	"sodaCoreGetContract":              (*server).getContract,
+
+	"whoAmI":                                 (*server).whoAmI,
+	"sodaCoreDatasetsConfiguration":          (*server).datasetsConfiguration,
+	"sodaCoreGetDatasourceConfigurationFile": (*server).datasourceConfiguration,
+	"sodaCoreContracts":                      (*server).contracts,
+	"sodaCoreHistoricMeasurements2":          (*server).historicMeasurements2,
+	"sodaCoreHistoricCheckResults2":          (*server).historicCheckResults2,
+	"sodaCoreFetchContractRequestProposal":   (*server).noRequests,
 }
 
 func (s *server) query(r *http.Request, traceID *string) (any, error) {

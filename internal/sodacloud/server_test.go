@@ -81,7 +81,6 @@ func TestBadInputIsRefusedAndLeavesNothing(t *testing.T) {
 		"said to be gzip":             {"/api/command", gzipped, []byte("plain"), 400, "not gzip"},
 		"gzip cut short":              {"/api/command", gzipped, zipped(t, insert(good))[:40], 400, "could not be read"},
 		"unknown encoding":            {"/api/command", map[string]string{"Content-Encoding": "br"}, []byte("x"), 415, "gzip"},
-		"a contract of Soda Core 4":   {"/api/command", nil, insert(good + `,"contract":{}`), 400, "Soda Core 4"},
 		"identities of no check":      {"/api/query", nil, []byte(`{"type":"sodaCoreCheckIdentities","token":"token-of-stub"}`), 400, "checkId: is missing"},
 		"identities of unknown check": {"/api/query", nil, []byte(`{"type":"sodaCoreCheckIdentities","checkId":"x","token":"token-of-stub"}`), 404, "checkId"},
 		"filter of an unknown form":   {"/api/query", nil, []byte(`{"type":"sodaCoreHistoricMeasurements","filter":{"type":"or"},"token":"token-of-stub"}`), 400, "filter.type"},

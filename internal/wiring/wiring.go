@@ -59,7 +59,7 @@ func (s *System) recordDigest(ctx context.Context, scan *dq.Scan) {
 // MountScanners serves the scanners' protocol.
 func (s *System) MountScanners(mux *http.ServeMux, maxBody int64) {
 	sodacloud.Mount(mux, sodacloud.Config{
-		Hub: s.Hub, Auth: s.Auth, Log: s.Log, MaxBody: maxBody, Samples: s.Config.Samples,
+		Hub: s.Hub, Runs: s.Runs(nil), Auth: s.Auth, Log: s.Log, MaxBody: maxBody, Samples: s.Config.Samples,
 		OnlyKnownAttributes: s.Config.OnlyKnownAttributes, PublicURL: s.Config.PublicURL, Metrics: s.Metrics,
 	})
 }

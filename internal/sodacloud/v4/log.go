@@ -87,7 +87,7 @@ func ReadLogBatch(data []byte) []StreamedLine {
 		}
 		var w wireLog
 		if json.Unmarshal(raw, &w) != nil {
-			w = wireLog{Message: string(raw), Index: len(lines)}
+			w = wireLog{Message: string(raw), Thread: json.RawMessage(dq.OpaqueID(12, string(raw)))}
 		}
 		l, err := w.line("")
 		if err != nil {
@@ -120,6 +120,19 @@ func datasetOfLog(lines []dq.LogLine) (dq.DatasetRef, bool) {
 	return dq.DatasetRef{}, false
 }
 
+// DatasetOfBatch finds the dataset that a batch of a log is about, if it tells.
+func DatasetOfBatch(batch []StreamedLine) (dq.DatasetRef, bool) {
+	for _, l := range batch {
+		if d, ok := dq.ParseQualifiedName(l.Dataset); ok {
+			return d, true
+		}
+		if d, ok := datasetOfLog([]dq.LogLine{l.LogLine}); ok {
+			return d, true
+		}
+	}
+	return dq.DatasetRef{}, false
+}
+
 // Failed is what sodaCoreMarkScanFailed says: a managed run came to nothing.
 type Failed struct {
 	ScanID string
@@ -140,7 +153,7 @@ func ReadFailed(members map[string]json.RawMessage) (Failed, error) {
 	if f.ScanID == "" {
 		return f, wire.Bad("scanId", "is missing")
 	}
-	if err := validID("scanId", f.ScanID); err != nil {
+	if err := CheckID("scanId", f.ScanID); err != nil {
 		return f, err
 	}
 	if f.Logs, err = readLogs(logs); err != nil {

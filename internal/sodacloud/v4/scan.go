@@ -35,7 +35,7 @@ type message struct {
 	properties             struct{ Type string }
 	dataTime, start, end   string
 	hasErrors              bool
-	owner, mode            string
+	mode                   string
 	contract               *struct {
 		FileID   string `json:"fileId"`
 		Metadata struct {
@@ -54,9 +54,9 @@ func (m *message) members() map[string]any {
 	return map[string]any{
 		"scanId": &m.scanID, "scanReference": &m.scanReference, "definitionName": &m.definition, "defaultDataSource": &m.dataSource,
 		"defaultDataSourceProperties": &m.properties, "dataTimestamp": &m.dataTime, "scanStartTimestamp": &m.start, "scanEndTimestamp": &m.end,
-		"hasErrors": &m.hasErrors, "sourceOwner": &m.owner, "resultsIngestionMode": &m.mode, "contract": &m.contract,
+		"hasErrors": &m.hasErrors, "resultsIngestionMode": &m.mode, "contract": &m.contract,
 		"checks": &m.checks, "automatedMonitoringChecks": &m.monitors, "metrics": &m.metrics, "metadata": &m.metadata, "logs": &m.logs,
-		"hasWarnings": nil, "hasWarns": nil, "hasFailures": nil, "type": nil, "token": nil, "version": nil,
+		"hasWarnings": nil, "hasWarns": nil, "hasFailures": nil, "type": nil, "token": nil, "version": nil, "sourceOwner": nil,
 	}
 }
 
@@ -65,6 +65,8 @@ type Inserted struct {
 	*dq.Scan
 	// Given is the id that a managed run said, "" if the server is to make one.
 	Given string
+	// Batch means that more may follow, until the client ends the scan.
+	Batch bool
 }
 
 // Scan reads the members of sodaCoreInsertScanResults or sodaCoreInsertScanDataBatch. The scan's id is a hash of all members
@@ -78,14 +80,16 @@ func Scan(members map[string]json.RawMessage, agent string) (Inserted, error) {
 	}
 	b := builder{scan: &dq.Scan{
 		ID: wire.ContentID("soda core 4 scan", members), Definition: m.definition, DataSource: m.dataSource, DataSourceType: m.properties.Type,
-		Errored: m.hasErrors, Partial: m.mode == "partial", Scanner: scanner(m.owner, agent), Extra: said(extra),
+		Errored: m.hasErrors, Partial: m.mode == "partial", Scanner: Scanner(agent), Extra: said(extra),
 	}}
-	in := Inserted{b.scan, m.scanID}
-	if m.scanReference != "" {
-		in.Given = m.scanReference // which is the scan's id, see scanStart
+	in := Inserted{Scan: b.scan, Given: m.scanID, Batch: m.scanReference != ""}
+	if in.Batch {
+		in.Given = m.scanReference
 	}
-	if err := validID("scanId", in.Given); err != nil {
-		return in, err
+	if in.Given != "" {
+		if err := CheckID("scanId", in.Given); err != nil {
+			return in, err
+		}
 	}
 	if err := b.read(&m); err != nil {
 		return in, err
@@ -126,16 +130,12 @@ func (b *builder) read(m *message) error {
 	return nil
 }
 
-// scanner names the program. Clients before 4.2 say the same version whatever theirs is.
-func scanner(owner, agent string) dq.Scanner {
-	s := dq.Scanner{Name: owner, Version: "4"}
-	if s.Name == "" {
-		s.Name = "soda-core"
-	}
+// Scanner names the program by its User-Agent. Clients before 4.2 say the same version whatever theirs is.
+func Scanner(agent string) dq.Scanner {
 	if version, ok := strings.CutPrefix(agent, "soda-core/"); ok && len(version) < 40 {
-		s.Version = version
+		return dq.Scanner{Name: "soda-core", Version: version}
 	}
-	return s
+	return dq.Scanner{Name: "soda-core", Version: "4"}
 }
 
 // said is extra without the members that say nothing.
@@ -149,9 +149,10 @@ func said(extra map[string]json.RawMessage) map[string]json.RawMessage {
 	return extra
 }
 
-var usableID = regexp.MustCompile(`^[A-Za-z0-9_-]{0,64}$`)
+var usableID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-func validID(path, id string) error {
+// CheckID refuses what cannot be the id of a scan: ids stand in addresses. Errors are of type [*wire.Error].
+func CheckID(path, id string) error {
 	if usableID.MatchString(id) {
 		return nil
 	}
