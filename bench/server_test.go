@@ -58,7 +58,7 @@ func (s *server) follow(b *testing.B, store *sqlite.Table) {
 	}
 	notifier := messages.Notifier(s.System, wiring.LoadAWS, true)
 	runner := &stream.Runner{Changes: store, Mappings: mappings, Log: s.Log,
-		Handlers: map[string]stream.Handler{"digest": stream.EachScan(s.Hub.Digest, s.Log), "notify": stream.EachScan(notifier.Hear, s.Log)}}
+		Handlers: map[string]stream.Handler{"digest": stream.Each(s.Hub.Digesters(), s.Log), "notify": stream.EachScan(notifier.Hear, s.Log)}}
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = runner.Run(ctx) })

@@ -162,7 +162,7 @@ func snippet(address, keyID, secret string) string {
 	}
 	text := fmt.Sprintf("soda_cloud:\n  scheme: %s\n  host: %s\n", scheme, host)
 	if port != "" {
-		text += "  port: " + port + "\n"
+		text += "  port: \"" + port + "\"\n" // Soda Core 4 wants a text
 	}
 	return text + fmt.Sprintf("  api_key_id: %s\n  api_key_secret: %s\n", keyID, secret)
 }

@@ -141,7 +141,7 @@ func FuzzParseAttributes(f *testing.F) {
 
 func TestSnippet(t *testing.T) {
 	for address, want := range map[string]string{
-		"http://127.0.0.1:8088":       "scheme: http\n  host: 127.0.0.1\n  port: 8088\n",
+		"http://127.0.0.1:8088":       "scheme: http\n  host: 127.0.0.1\n  port: \"8088\"\n",
 		"https://dq.example.com":      "scheme: https\n  host: dq.example.com\n  api",
 		"https://dq.example.com/prod": "host: dq.example.com/prod\n",
 		"":                            "host: YOUR-HOST\n",

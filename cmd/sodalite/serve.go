@@ -172,7 +172,7 @@ func (p *program) streamRunner(s *wiring.System, notifier *notify.Notifier, stor
 	}
 	return &stream.Runner{
 		Changes: store, Mappings: mappings, Log: s.Log,
-		Handlers: map[string]stream.Handler{"digest": stream.EachScan(s.Hub.Digest, s.Log), "notify": stream.EachScan(send, s.Log)},
+		Handlers: map[string]stream.Handler{"digest": stream.Each(s.Hub.Digesters(), s.Log), "notify": stream.EachScan(send, s.Log)},
 	}, nil
 }
 

@@ -16,5 +16,5 @@ func main() {
 	if err != nil {
 		log.Fatalln(err)
 	}
-	lambda.Start(stream.EachScan(s.Hub.Digest, s.Log))
+	lambda.Start(stream.Each(s.Hub.Digesters(), s.Log))
 }

@@ -33,6 +33,12 @@ func (h *Hub) Digest(ctx context.Context, scanID string) error {
 	return err
 }
 
+// Digesters are what is digested, by the prefix of the partition key that a stream record has: scans, and published
+// contracts.
+func (h *Hub) Digesters() map[string]func(ctx context.Context, id string) error {
+	return map[string]func(context.Context, string) error{"SCAN#": h.Digest, "CONTRACT#": h.DigestContract}
+}
+
 // digest returns how many datasets had not been folded in before. A scan that somebody canceled changes no view.
 func (h *Hub) digest(ctx context.Context, s *dq.Scan) (fresh int, err error) {
 	if !s.State.Finished() || s.State == dq.Canceled {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -148,9 +149,9 @@ type recorder struct {
 func (h *recorder) handle(ctx context.Context, e events.DynamoDBEvent) (events.DynamoDBEventResponse, error) {
 	var ids []string
 	for _, r := range e.Records {
-		id, err := scanID(r)
-		if err != nil {
-			return events.DynamoDBEventResponse{}, err
+		id, ok := strings.CutPrefix(stringKey(r, "pk"), "SCAN#")
+		if !ok {
+			return events.DynamoDBEventResponse{}, fmt.Errorf("record of %q", stringKey(r, "pk"))
 		}
 		ids = append(ids, id)
 	}

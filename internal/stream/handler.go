@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,13 +19,18 @@ const reserve = 2 * time.Second
 
 var (
 	errNoTime  = errors.New("no time left")
-	errEarlier = errors.New("an earlier record of the scan failed")
+	errEarlier = errors.New("an earlier record of the same partition failed")
 )
 
-// EachScan makes a handler that calls fn with the id of the scan whose partition each record is of. A record whose call
-// fails (or panics) is named in the answer and does not stop the others, except later ones of the same scan, which would
-// overtake it. fn may be called again for the same scan, also after it succeeded. log may be nil.
+// EachScan makes a handler that calls fn with the id of the scan whose partition each record is of, see [Each].
 func EachScan(fn func(ctx context.Context, scanID string) error, log *slog.Logger) Handler {
+	return Each(map[string]func(context.Context, string) error{"SCAN#": fn}, log)
+}
+
+// Each makes a handler that calls, for each record, the function of its partition key's prefix with the rest of that key: an
+// id. A record whose call fails (or panics) is named in the answer and does not stop the others, except later ones of the same
+// partition, which would overtake it. A function may be called again for the same id, also after it succeeded. log may be nil.
+func Each(fns map[string]func(ctx context.Context, id string) error, log *slog.Logger) Handler {
 	if log == nil {
 		log = slog.Default()
 	}
@@ -31,17 +38,18 @@ func EachScan(fn func(ctx context.Context, scanID string) error, log *slog.Logge
 		answer := events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
 		failed := map[string]bool{}
 		for _, r := range e.Records {
-			id, err := scanID(r)
+			pk := stringKey(r, "pk")
+			fn, id, err := pick(fns, pk)
 			if err == nil {
 				err = errEarlier
-				if !failed[id] {
+				if !failed[pk] {
 					err = callInTime(ctx, fn, id)
 				}
 			}
 			if err == nil {
 				continue
 			}
-			failed[id] = true
+			failed[pk] = true
 			log.WarnContext(ctx, "stream record failed", "scan", id, "sequence", r.Change.SequenceNumber, "error", err)
 			if r.Change.SequenceNumber == "" { // without a name only the whole batch can fail
 				return answer, fmt.Errorf("record without sequence number: %w", err)
@@ -52,14 +60,14 @@ func EachScan(fn func(ctx context.Context, scanID string) error, log *slog.Logge
 	}
 }
 
-// scanID takes the scan's id from the partition key SCAN#<id>.
-func scanID(r events.DynamoDBEventRecord) (string, error) {
-	pk := stringKey(r, "pk")
-	id, ok := strings.CutPrefix(pk, "SCAN#")
-	if !ok || id == "" {
-		return "", fmt.Errorf("partition key %q is not of a scan", pk)
+// pick finds the function for a partition key, and the id in it.
+func pick(fns map[string]func(context.Context, string) error, pk string) (func(context.Context, string) error, string, error) {
+	for prefix, fn := range fns {
+		if id, ok := strings.CutPrefix(pk, prefix); ok && id != "" {
+			return fn, id, nil
+		}
 	}
-	return id, nil
+	return nil, "", fmt.Errorf("partition key %q is of none of %q", pk, slices.Sorted(maps.Keys(fns)))
 }
 
 func callInTime(ctx context.Context, fn func(context.Context, string) error, id string) (err error) {

@@ -328,7 +328,7 @@ func TestRecordsOfOneKeyStayInOrder(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, r := range e.Records {
-				id, _ := scanID(r)
+				id := stringKey(r, "pk")
 				seq, _ := strconv.ParseInt(r.Change.SequenceNumber, 10, 64)
 				if seq <= last[id] {
 					t.Errorf("scan %s: record %d after %d", id, seq, last[id])

@@ -221,7 +221,7 @@ func (s *sodalite) get(path string, v any) {
 // snippet is the soda_cloud block that people paste into their configuration.
 func (s *sodalite) snippet() string {
 	host, port, _ := strings.Cut(strings.TrimPrefix(s.url, "http://"), ":")
-	return fmt.Sprintf("soda_cloud:\n  scheme: http\n  host: %s\n  port: %s\n  api_key_id: %s\n  api_key_secret: %s\n", host, port, s.key, s.secret)
+	return fmt.Sprintf("soda_cloud:\n  scheme: http\n  host: %s\n  port: \"%s\"\n  api_key_id: %s\n  api_key_secret: %s\n", host, port, s.key, s.secret)
 }
 
 // scanner is a folder with a Soda configuration, and the client to run in it.
