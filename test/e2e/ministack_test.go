@@ -34,6 +34,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/notify/notifytest"
 	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
@@ -332,6 +333,8 @@ func TestTheStackOnMiniStack(t *testing.T) {
 	s.unusual()
 	stack.invoke(t, "NotifyFunction", `{"sweep": true}`) // the schedule's own input; its minute is too long for a test
 	waitFor(t, "all digested", 30*time.Second, func() bool { return s.outcomes()["last"] == "pass" })
+	s.late()
+	s.contract(real(t, "SODALITE_SODA4"), database.Port)
 	s.browse()
 	database.Exec(t, "CREATE TABLE wide (id int); INSERT INTO wide VALUES (1)")
 	stack.runsScans(t, s, database.Port, slack)
@@ -458,6 +461,81 @@ func (s *sodalite) unusual() {
 	if results, ok := history["results"].([]any); !ok || len(results) != 2 {
 		s.t.Errorf("history %v", history)
 	}
+}
+
+// late pushes results of a check, and then one that is older than all that are kept beside its state.
+func (s *sodalite) late() {
+	s.t.Helper()
+	token := s.post("/api/command", map[string]any{"type": "login", "apiKeyId": s.key, "apiKeySecret": s.secret})["token"]
+	push := func(minute int, outcome string) {
+		at := time.Now().UTC().Add(time.Duration(minute) * time.Minute).Format(time.RFC3339)
+		s.post("/api/command", map[string]any{"type": "sodaCoreInsertScanResults", "token": token, "definitionName": "late", "dataTimestamp": at, "checks": []any{
+			map[string]any{"identity": "one", "name": "often", "dataSource": "shop", "table": "small", "outcome": outcome},
+		}})
+	}
+	push(-100, "pass")
+	for n := range hub.StripLength {
+		push(n-hub.StripLength, "pass")
+	}
+	digested := func(n int) func() bool {
+		return func() bool {
+			var list struct {
+				Content []struct{ DataTimestamp string }
+			}
+			if id := s.checkID("often"); id != "" {
+				s.get("/api/v1/checks/"+id+"/results?limit=100", &list)
+			}
+			return len(list.Content) == n
+		}
+	}
+	waitFor(s.t, "all results", 60*time.Second, digested(hub.StripLength+1))
+	push(-50, "warn")
+	waitFor(s.t, "the late result", 60*time.Second, digested(hub.StripLength+2))
+}
+
+// checkID finds a check by its name.
+func (s *sodalite) checkID(name string) string {
+	s.t.Helper()
+	var page struct {
+		Content []struct{ ID, Name string }
+	}
+	s.get("/api/v1/checks?size=1000", &page)
+	for _, c := range page.Content {
+		if c.Name == name {
+			return c.ID
+		}
+	}
+	return ""
+}
+
+// contract lets Soda Core 4 publish a contract, verify it, and stream a log.
+func (s *sodalite) contract(client string, port int) {
+	s.t.Helper()
+	soda := newScanner4(s.t, client, s, port)
+	soda.must(0, "contract", "publish", "-c", "good.yml", "-sc", "cloud.yml")
+	waitFor(s.t, "dataset of the contract", 30*time.Second, func() bool { return s.dataset("shop/postgres/public/orders") })
+	soda.must(0, "contract", "verify", "-c", "good.yml", "-ds", "source.yml", "-sc", "cloud.yml", "-p")
+	waitFor(s.t, "results of the contract", 30*time.Second, func() bool { return s.outcomes()["No missing values"] == "pass" })
+	soda.mustWith([]string{"SODA_SCAN_ID=managed-1"}, 0, "data-source", "test", "-ds", "source.yml", "-sc", "cloud.yml")
+	soda.mustWith([]string{"SODA_SCAN_ID=managed-2"}, 3, "contract", "verify", "-c", "good.yml", "-ds", "nowhere.yml", "-sc", "cloud.yml", "-p")
+	if got := s.scanState("managed-2"); got != "failed" {
+		s.t.Errorf("the managed scan is %s", got)
+	}
+}
+
+// dataset tells whether a dataset is shown.
+func (s *sodalite) dataset(qualifiedName string) bool {
+	s.t.Helper()
+	var page struct {
+		Content []struct{ QualifiedName string }
+	}
+	s.get("/api/v1/datasets?size=1000", &page)
+	for _, d := range page.Content {
+		if d.QualifiedName == qualifiedName {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *sodalite) post(path string, body any) map[string]any {
