@@ -94,7 +94,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings; scan and lint have thei
 	p.flag(root, "data", config.Data, "directory of the embedded database")
 	p.flag(root, "table", config.Table, "DynamoDB table to work on in place of the embedded database")
 	root.AddCommand(p.serveCommand(), p.keysCommand(), p.usersCommand(), p.attributesCommand(), p.replayCommand(), p.doctorCommand(),
-		p.scanCommand(), p.lintCommand(), p.sourcesCommand(), p.definitionsCommand())
+		p.scanCommand(), p.lintCommand(), p.pushCommand(), p.testConnectionCommand(), p.sourcesCommand(), p.definitionsCommand())
 	return root
 }
 
@@ -172,10 +172,17 @@ func (p *program) log(level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewTextHandler(p.errs, &slog.HandlerOptions{Level: level}))
 }
 
-// terminal tells whether w is one, for progress and colours.
-func terminal(w io.Writer) bool {
+// terminal tells whether w (or what is read from) is one, for progress, colours and questions.
+func terminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())
+}
+
+// coloured tells whether standard output is to have colours: a terminal whose owner did not say no (no-color.org).
+func (p *program) coloured() bool {
+	off, _ := p.get("NO_COLOR")
+	kind, _ := p.get("TERM")
+	return terminal(p.out) && off == "" && kind != "dumb"
 }
 
 // version is the module's version, or the commit it was built from.

@@ -77,7 +77,10 @@ func (e *Executor) Execute(ctx context.Context, id string) error {
 	if err != nil || !ended {
 		return err
 	}
-	return e.next(context.WithoutCancel(ctx), run.Definition)
+	if err := e.next(context.WithoutCancel(ctx), run.Definition); err != nil { // the next tick asks again
+		e.Log.WarnContext(ctx, "next run of the definition is not started yet", "definition", run.Definition, "error", err)
+	}
+	return nil
 }
 
 // execute runs a claimed run. It gives false if the run goes on elsewhere.

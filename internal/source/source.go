@@ -183,16 +183,14 @@ func (c *Config) section(file string, key, value *yaml.Node) {
 		if !sourceName.MatchString(name) {
 			c.mistake(at, "the name of data source %q must be two or more lower-case letters, digits and underscores", name)
 		}
-		s := &Settings{Name: name, At: at, values: map[string]string{}}
-		flatten(s.values, value)
+		s := &Settings{Name: name, At: at, values: Values(value)}
 		if s.Type = s.values["type"]; s.Type == "" {
 			c.mistake(at, "data source %s needs a type, such as postgres", name)
 			return
 		}
 		c.Sources[name] = s
 	case key.Value == "soda_cloud":
-		values := map[string]string{}
-		flatten(values, value)
+		values := Values(value)
 		c.Cloud = &Cloud{Scheme: values["scheme"], Host: values["host"], Port: values["port"], KeyID: values["api_key_id"], KeySecret: values["api_key_secret"]}
 		if c.Cloud.Scheme == "" {
 			c.Cloud.Scheme = "https"
@@ -204,6 +202,13 @@ func (c *Config) section(file string, key, value *yaml.Node) {
 	default:
 		c.mistake(at, "unknown section %q; there are \"data_source NAME\" and \"soda_cloud\"", key.Value)
 	}
+}
+
+// Values are the settings in a data source's section of a configuration, as they are written.
+func Values(section *yaml.Node) map[string]string {
+	values := map[string]string{}
+	flatten(values, section)
+	return values
 }
 
 // flatten takes the scalars of a mapping, those of a nested "connection" too unless they are given outside, and those of other

@@ -4,13 +4,14 @@ package client
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,9 +28,11 @@ type Client struct {
 	URL, KeyID, KeySecret string
 	// HTTP sends requests; its time-out bounds each.
 	HTTP *http.Client
-	// Patience is how long a call is tried again when the server is busy or cannot be reached.
+	// Patience is how long a call is tried again when the server is busy or cannot be reached, zero for not at all.
 	Patience time.Duration
 	token    string
+	// impatient calls for history are tried once: one before has waited in vain.
+	impatient bool
 }
 
 // maxAnswer is how much of an answer is read.
@@ -37,15 +40,24 @@ const maxAnswer = 8 << 20
 
 // Push sends a scan's results. The answer is the scan's id and the address of its page, as far as the server tells them.
 func (c *Client) Push(ctx context.Context, s *dq.Scan) (id, page string, err error) {
-	body := v3.Results(s)
+	results := v3.Results(s)
+	results["defaultDataSourceProperties"] = map[string]string{"type": s.DataSourceType}
+	return c.PushResults(ctx, results)
+}
+
+// PushResults is Push for the contents of a file of scan results, as Soda Core writes it.
+func (c *Client) PushResults(ctx context.Context, results map[string]any) (id, page string, err error) {
+	body := maps.Clone(results)
 	body["type"] = "sodaCoreInsertScanResults"
-	body["defaultDataSourceProperties"] = map[string]string{"type": s.DataSourceType}
 	var answer struct {
 		ScanID   string `json:"scanId"`
 		CloudURL string `json:"cloudUrl"`
 	}
-	err = c.call(ctx, "/api/command", body, &answer)
-	return answer.ScanID, answer.CloudURL, err
+	err = c.call(ctx, c.Patience, "/api/command", body, &answer)
+	if page = answer.CloudURL; page == "" && answer.ScanID != "" {
+		page = c.URL + "/scans/" + answer.ScanID
+	}
+	return answer.ScanID, page, err
 }
 
 // Measurements implements [engine.History].
@@ -71,7 +83,12 @@ func (c *Client) Measurements(ctx context.Context, identity string, from, to tim
 			DataTime time.Time       `json:"dataTime"`
 		} `json:"results"`
 	}
-	if err := c.call(ctx, "/api/query", query, &answer); err != nil {
+	patience := c.Patience
+	if c.impatient {
+		patience = 0
+	}
+	if err := c.call(ctx, patience, "/api/query", query, &answer); err != nil {
+		c.impatient = true
 		return nil, err
 	}
 	var out []engine.Measured
@@ -89,6 +106,7 @@ func column(name string) map[string]any {
 type refused struct {
 	status  int
 	message string
+	after   time.Duration // that the server asks to wait
 }
 
 func (r *refused) Error() string {
@@ -100,21 +118,34 @@ func (r *refused) temporary() bool {
 	return r.status == http.StatusTooManyRequests || r.status >= 500
 }
 
-// call signs in if need be and posts, again and again while the failure is a passing one.
-func (c *Client) call(ctx context.Context, path string, body map[string]any, answer any) error {
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		err := c.once(ctx, path, body, answer)
-		var r *refused
-		if errors.As(err, &r) && !r.temporary() || err != nil && ctx.Err() != nil {
-			return struct{}{}, backoff.Permanent(err)
-		}
-		return struct{}{}, err
-	}, backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(cmp.Or(c.Patience, time.Minute)))
-	var permanent *backoff.PermanentError
-	if errors.As(err, &permanent) {
-		return permanent.Err
+// maxAfter bounds how long a server can make us wait at once.
+const maxAfter = 30 * time.Second
+
+// call signs in if need be and posts, again and again while the failure is a passing one. The same results twice are one
+// scan to Sodalite.
+func (c *Client) call(ctx context.Context, patience time.Duration, path string, body map[string]any, answer any) error {
+	tries := uint(0) // no limit
+	if patience == 0 {
+		tries = 1
 	}
-	return err
+	var last error // what backoff gives after a wait that a server asked for does not say what for
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		last = c.once(ctx, path, body, answer)
+		var r *refused
+		switch {
+		case last == nil:
+			return struct{}{}, nil
+		case errors.As(last, &r) && !r.temporary(), ctx.Err() != nil:
+			return struct{}{}, backoff.Permanent(last)
+		case r != nil && r.after > 0:
+			return struct{}{}, &backoff.RetryAfterError{Duration: min(r.after, maxAfter)}
+		}
+		return struct{}{}, last
+	}, backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxElapsedTime(patience), backoff.WithMaxTries(tries))
+	if err != nil {
+		return last
+	}
+	return nil
 }
 
 func (c *Client) once(ctx context.Context, path string, body map[string]any, answer any) error {
@@ -137,7 +168,7 @@ func (c *Client) once(ctx context.Context, path string, body map[string]any, ans
 
 func (c *Client) login(ctx context.Context) error {
 	if c.KeyID == "" || c.KeySecret == "" {
-		return &refused{http.StatusUnauthorized, "soda_cloud needs api_key_id and api_key_secret"}
+		return &refused{status: http.StatusUnauthorized, message: "soda_cloud needs api_key_id and api_key_secret"}
 	}
 	var answer struct {
 		Token string `json:"token"`
@@ -175,7 +206,8 @@ func (c *Client) post(ctx context.Context, path string, body map[string]any, ans
 		if json.Unmarshal(text, &f) != nil || f.Message == "" {
 			f.Message = dq.Truncate(strings.TrimSpace(string(text)), 200)
 		}
-		return &refused{resp.StatusCode, f.Message}
+		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After")) // 0 if it is a date, or not there
+		return &refused{resp.StatusCode, f.Message, time.Duration(seconds) * time.Second}
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
 		return fmt.Errorf("the server's answer is not JSON: %w", err)
