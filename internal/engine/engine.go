@@ -124,6 +124,7 @@ type run struct {
 	jobs        []*job
 	aggregates  map[string]*job // by partition, the one that still takes items
 	measures    map[string]*measure
+	identities  map[string]bool // of measures
 	order       []*measure
 	left        []leftOver
 	reports     sync.Mutex // of scan.Reports
@@ -170,7 +171,7 @@ func begin(o Options, mistakes []sodacl.Mistake) *run {
 		o.DataTime = o.Now
 	}
 	r := &run{
-		Options: o, sources: map[string]*Source{}, connections: map[string]*connected{}, aggregates: map[string]*job{}, measures: map[string]*measure{},
+		Options: o, sources: map[string]*Source{}, connections: map[string]*connected{}, aggregates: map[string]*job{}, measures: map[string]*measure{}, identities: map[string]bool{},
 		scan: &dq.Scan{Definition: o.Definition, DataSource: o.Source, DataTime: o.DataTime, Started: o.Now, Scanner: dq.Scanner{Name: Scanner, Version: o.Version}},
 	}
 	r.log(dq.LevelInfo, nil, "Sodalite %s", o.Version)

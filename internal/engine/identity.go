@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/sodacl"
+	"github.com/sodalite-dq/sodalite/internal/yamldoc"
 )
 
 // Identities are Soda Core's own (BLAKE2b of 4 bytes over the parts), so that a check keeps its history when it moves from
@@ -55,15 +55,21 @@ func (r *run) placeless(c *planned, name, part string) string {
 // parts are what tells two metrics of one name and column apart: further arguments, filter, validity.
 func (r *run) parts(c *planned) []string {
 	var parts []string
-	if len(c.Args) > 1 {
-		parts = append(parts, c.Args[1:]...)
+	for _, arg := range c.Args[min(1, len(c.Args)):] {
+		if n, err := strconv.ParseFloat(arg, 64); err == nil {
+			arg = pythonFloat(n)
+		}
+		parts = append(parts, arg)
 	}
 	if c.Filter != "" {
 		parts = append(parts, c.Filter)
 	}
-	v := c.validity(r)
+	v := c.Validity
+	if c.Column() != "" {
+		v = c.validity(r)
+	}
 	list := func(name string, values []sodacl.Literal) {
-		if len(values) > 0 {
+		if values != nil {
 			parts = append(parts, name)
 			for _, l := range values {
 				parts = append(parts, l.Text)
@@ -129,37 +135,17 @@ func identityConfig(config *yaml.Node) string {
 	if config == nil {
 		return ""
 	}
-	type member struct{ key, value *yaml.Node }
-	var members []member
-	for i := 0; i+1 < len(config.Content); i += 2 {
-		if !slices.Contains(withoutIdentity, config.Content[i].Value) {
-			members = append(members, member{config.Content[i], config.Content[i+1]})
+	var members [][2]*yaml.Node
+	for key, value := range yamldoc.Entries(config) {
+		if !slices.Contains(withoutIdentity, key.Value) {
+			members = append(members, [2]*yaml.Node{key, value})
 		}
 	}
 	if len(members) == 0 {
 		return ""
 	}
-	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.key.Value, b.key.Value) })
-	var out strings.Builder
-	out.WriteString("!!omap\n")
-	for _, m := range members {
-		var body bytes.Buffer
-		e := yaml.NewEncoder(&body)
-		e.SetIndent(2)
-		key, value := *m.key, *m.value
-		key.HeadComment, key.LineComment, key.FootComment, value.HeadComment, value.LineComment, value.FootComment = "", "", "", "", "", ""
-		if err := e.Encode(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{&key, &value}}); err != nil {
-			continue
-		}
-		for i, line := range strings.Split(strings.TrimRight(body.String(), "\n"), "\n") {
-			if i == 0 {
-				out.WriteString("  - " + line + "\n")
-			} else {
-				out.WriteString("    " + line + "\n")
-			}
-		}
-	}
-	return out.String()
+	slices.SortFunc(members, func(a, b [2]*yaml.Node) int { return strings.Compare(a[0].Value, b[0].Value) })
+	return omap(members)
 }
 
 // attribute resolves an attribute as it is reported: numbers are texts, days are midnights.

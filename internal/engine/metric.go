@@ -43,7 +43,7 @@ func (r *run) metric(c *planned) (*measure, error) {
 		if c.Filter != "" {
 			r.log(dq.LevelError, &c.At, "a filter has no effect on the expression of %s; write CASE WHEN into the expression", c.Metric)
 		}
-		return r.aggregate(c, c.Metric, c.Column(), c.Expression, r.identity(c, c.Column(), c.Metric))
+		return r.aggregate(c, c.Metric, c.Column(), c.Expression, r.identity(c, c.Column(), c.Metric, c.Filter))
 	case c.Metric == "row_count":
 		return r.rowCount(c, c.Filter)
 	case len(c.Args) == 0:
@@ -297,7 +297,7 @@ func (r *run) percent(c *planned, count string, plan func(*planned, string) (*me
 	if err != nil {
 		return nil, err
 	}
-	m := &measure{source: c.source, table: c.table, partition: c.partition.Name, column: c.Column(), name: c.Metric, identity: r.identity(c, c.Column(), c.Metric, r.parts(c)...)}
+	m := &measure{source: c.source, table: c.table, partition: c.partition.Name, column: c.Column(), name: c.Metric, identity: r.identity(c, c.Args[0], c.Metric, r.parts(c)...)}
 	m, known := r.remember(c.source.Name+"\x00percent\x00"+part.identity+"\x00"+rows.identity+"\x00"+m.identity, m)
 	if !known {
 		m.derive = func() (any, error) {
@@ -319,9 +319,12 @@ func (r *run) percent(c *planned, count string, plan func(*planned, string) (*me
 
 // ownQuery is a metric that the user wrote a whole statement for: its first row's last value that is not NULL.
 func (r *run) ownQuery(c *planned) (*measure, error) {
-	m := &measure{table: c.table, partition: c.partition.Name, column: c.Column(), name: c.Line}
-	m.identity = r.placeless(c, c.Line, c.Query)
-	return r.statement(c, m, "user_defined_query["+c.Line+"]", c.Query, 1, func(rows *Rows) (any, error) {
+	query, err := c.vars.Resolve(c.Query)
+	if err != nil {
+		return nil, err
+	}
+	m := &measure{table: c.table, partition: c.partition.Name, column: c.Column(), name: c.Line, identity: r.placeless(c, c.Line, query)}
+	return r.ask(c, m, "user_defined_query["+c.Line+"]", query, 1, func(rows *Rows) (any, error) {
 		if len(rows.Rows) == 0 {
 			return nil, errors.New("the query gave no rows")
 		}
@@ -341,7 +344,7 @@ func (r *run) ownQuery(c *planned) (*measure, error) {
 			}
 		}
 		return nil, errors.New("the query gave NULL")
-	})
+	}), nil
 }
 
 // compare judges a measure, or its change, by the check's thresholds.

@@ -269,6 +269,10 @@ func (r *run) remember(key string, m *measure) (_ *measure, known bool) {
 	if old, ok := r.measures[key]; ok {
 		return old, true
 	}
+	if m.identity != "" && r.identities[m.identity] {
+		m.identity += "-" + hash(key) // what is measured apart has a history of its own
+	}
+	r.identities[m.identity] = true
 	r.measures[key] = m
 	r.order = append(r.order, m)
 	return m, false

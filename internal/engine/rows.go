@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -36,9 +35,6 @@ func (r *run) planReference(c *planned) error {
 	sql := "SELECT COUNT(*)\nFROM " + c.source.Qualified(c.table) + " SOURCE\nLEFT JOIN " + c.source.Qualified(ref.Table) + " TARGET ON " +
 		strings.Join(join, " AND ") + "\nWHERE " + condition
 	parts := append(slices.Clone(ref.Columns), append([]string{ref.Table}, ref.TableColumns...)...)
-	if ref.Not {
-		parts = append(parts, "must not exist")
-	}
 	m := &measure{table: c.table, partition: c.partition.Name, column: c.Column(), name: "reference", identity: r.identity(c, c.Column(), "reference", parts...)}
 	m, err := r.statement(c, m, "reference["+strings.Join(ref.Columns, ",")+"]", sql, 1, first)
 	if err != nil {
@@ -110,8 +106,11 @@ func (r *run) planFailedRows(c *planned) error {
 	if c.Condition != "" {
 		m, err = r.aggregate(c, "row_count", "", "COUNT(CASE WHEN "+c.Condition+" THEN 1 END)", r.identity(c, "", "row_count", c.Condition))
 	} else {
-		m = &measure{table: c.table, partition: c.partition.Name, name: "failed rows", identity: r.identity(c, "", "failed rows", c.Query)}
-		m, err = r.statement(c, m, "user_defined_failed_rows_query["+c.Line+"]", c.Query, 0, func(rows *Rows) (any, error) { return rows.Count, nil })
+		var query string
+		if query, err = c.vars.Resolve(c.Query); err != nil {
+			return err
+		}
+		m = r.ask(c, &measure{table: c.table, partition: c.partition.Name, name: "failed rows", identity: r.identity(c, "", "failed rows", query)}, "user_defined_failed_rows_query["+c.Line+"]", query, 0, func(rows *Rows) (any, error) { return rows.Count, nil })
 	}
 	if err != nil {
 		return err
@@ -133,7 +132,7 @@ func (r *run) planFailedRows(c *planned) error {
 
 // planGroupBy runs a query whose rows are groups, each judged by the nested checks.
 func (r *run) planGroupBy(c *planned) error {
-	m := &measure{table: c.table, partition: c.partition.Name, name: "group by", identity: r.identity(c, "", "group_by", c.Query), hidden: true}
+	m := &measure{table: c.table, partition: c.partition.Name, name: "group by", identity: r.identity(c, "", "group by", c.Query), hidden: true}
 	m, err := r.statement(c, m, "group_by["+c.Line+"]", c.Query, maxRows, func(rows *Rows) (any, error) { return rows, nil })
 	if err != nil {
 		return err
@@ -195,14 +194,7 @@ func places(rows *Rows, names []string) ([]int, error) {
 func groupLabel(row []any, keys []int) string {
 	words := make([]string, len(keys))
 	for i, k := range keys {
-		switch v := row[k].(type) {
-		case nil:
-			words[i] = "None"
-		case string:
-			words[i] = v
-		default:
-			words[i] = text(v)
-		}
+		words[i] = pythonText(row[k])
 	}
 	return strings.Join(words, ",")
 }
@@ -241,7 +233,7 @@ func (r *run) planGroupEvolution(c *planned) error {
 	if c.Groups == nil {
 		c.Groups = &sodacl.Groups{}
 	}
-	m := &measure{table: c.table, partition: c.partition.Name, name: "group evolution", identity: r.identity(c, "", "group_evolution", c.Query), hidden: true}
+	m := &measure{table: c.table, partition: c.partition.Name, name: "group evolution", identity: r.identity(c, "", "group evolution"), hidden: true}
 	m, err := r.statement(c, m, "group_evolution["+c.Line+"]", c.Query, maxRows, func(rows *Rows) (any, error) { return rows, nil })
 	if err != nil {
 		return err
@@ -290,7 +282,7 @@ func groupViolations(required, forbidden, groups []string) ([]string, error) {
 		}
 	}
 	for _, pattern := range forbidden {
-		re, err := regexp.Compile("^(?:" + strings.NewReplacer("%", ".*", "*", ".*").Replace(pattern) + ")")
+		re, err := forbiddenPattern(pattern)
 		if err != nil {
 			return nil, fmt.Errorf("forbidden group %q: %w", pattern, err)
 		}

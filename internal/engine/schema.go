@@ -203,11 +203,16 @@ func violations(rules *sodacl.SchemaRules, columns, previous []dq.Column, d *Dia
 	return v, nil
 }
 
-// forbidden reads each pattern as the reference client does: % and * are any text, the rest is a regular expression that
-// must match at the beginning.
+// forbiddenPattern reads a pattern as the reference client does: * is any text, % is any text but none, the rest is a regular
+// expression that must match at the beginning.
+func forbiddenPattern(pattern string) (*regexp.Regexp, error) {
+	return regexp.Compile("^(?:" + strings.NewReplacer("%", "..*", "*", ".*").Replace(pattern) + ")")
+}
+
+// forbidden finds columns that match a pattern.
 func (v *schemaViolations) forbidden(patterns []string, columns []dq.Column) error {
 	for _, pattern := range patterns {
-		re, err := regexp.Compile("^(?:" + strings.NewReplacer("%", ".*", "*", ".*").Replace(pattern) + ")")
+		re, err := forbiddenPattern(pattern)
 		if err != nil {
 			return fmt.Errorf("forbidden column %q: %w", pattern, err)
 		}

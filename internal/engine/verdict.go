@@ -231,6 +231,24 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
+// pythonText shows a value as the reference client does in the name of a group.
+func pythonText(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case string:
+		return v
+	case bool:
+		if v {
+			return "True"
+		}
+		return "False"
+	case float64:
+		return pythonFloat(v)
+	}
+	return text(v)
+}
+
 // jsonValue is a measured value as it goes into JSON.
 func jsonValue(v any) any {
 	switch v := v.(type) {

@@ -361,16 +361,22 @@ func dedent(text string) string {
 	return strings.TrimSpace(strings.Join(lines, "\n"))
 }
 
-// sorted puts checks without a column first, then those of each column in order of its first check.
+// sorted puts checks without a column first, and reference checks, then those of each column in order of its first check.
 func sorted(checks []*Check) []*Check {
+	column := func(c *Check) string {
+		if c.Kind == Reference {
+			return ""
+		}
+		return c.Column()
+	}
 	order := map[string]int{"": 0}
 	for _, c := range checks {
-		if _, ok := order[c.Column()]; !ok {
-			order[c.Column()] = len(order)
+		if _, ok := order[column(c)]; !ok {
+			order[column(c)] = len(order)
 		}
 	}
 	out := slices.Clone(checks)
-	slices.SortStableFunc(out, func(a, b *Check) int { return order[a.Column()] - order[b.Column()] })
+	slices.SortStableFunc(out, func(a, b *Check) int { return order[column(a)] - order[column(b)] })
 	return out
 }
 

@@ -171,7 +171,7 @@ func (c *Check) Column() string {
 		return c.Reference.Columns[0]
 	case c.Kind == Reference || len(c.Args) == 0:
 		return ""
-	case len(c.Args) > 1 && strings.HasPrefix(c.Metric, "duplicate_"):
+	case len(c.Args) > 1 && c.Metric == "duplicate_count":
 		return ""
 	}
 	return c.Args[0]
@@ -277,8 +277,8 @@ type Validity struct {
 // Merge adds what the column's own configuration says: lists are joined, of single values the check's own win. Invalid keys
 // of a column are left out, as the reference client does.
 func (v Validity) Merge(column Validity) Validity {
-	v.MissingValues = slices.Concat(v.MissingValues, column.MissingValues)
-	v.ValidValues = slices.Concat(v.ValidValues, column.ValidValues)
+	v.MissingValues = joined(v.MissingValues, column.MissingValues)
+	v.ValidValues = joined(v.ValidValues, column.ValidValues)
 	v.MissingFormat = cmp.Or(v.MissingFormat, column.MissingFormat)
 	v.MissingRegex = cmp.Or(v.MissingRegex, column.MissingRegex)
 	v.ValidFormat = cmp.Or(v.ValidFormat, column.ValidFormat)
@@ -290,6 +290,14 @@ func (v Validity) Merge(column Validity) Validity {
 	v.ValidMax = cmp.Or(v.ValidMax, column.ValidMax)
 	v.IncludeNull = v.IncludeNull || column.IncludeNull
 	return v
+}
+
+// joined keeps apart a list that was not given (nil) and one without anything in it.
+func joined(a, b []Literal) []Literal {
+	if a == nil && b == nil {
+		return nil
+	}
+	return append(slices.Clone(a), b...)
 }
 
 // SchemaRules are the rules of one side (warn or fail) of a schema check.
