@@ -126,7 +126,7 @@ func (p *program) keysCommand() *cobra.Command {
 		Use: "revoke ID", Short: "End a key and its tokens", Long: "End a key and all tokens made with it, in a running server within a minute.", Args: oneArgument("key's id"),
 		RunE: p.onSystem(func(ctx context.Context, s *wiring.System, args []string) error {
 			if err := s.Auth.RevokeKey(ctx, args[0]); err != nil {
-				return err
+				return unknown(err, "there is no API key %q, see sodalite keys list", args[0])
 			}
 			fmt.Fprintln(p.out, "Revoked. Scanners that use the key are refused within a minute.")
 			return nil
@@ -135,6 +135,14 @@ func (p *program) keysCommand() *cobra.Command {
 	keys.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
 	keys.AddCommand(create, list, revoke)
 	return keys
+}
+
+// unknown words that a name is not known; other errors stay as they are.
+func unknown(err error, format, name string) error {
+	if errors.Is(err, auth.ErrNotFound) {
+		return fmt.Errorf(format, name)
+	}
+	return err
 }
 
 func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
@@ -198,7 +206,7 @@ func (p *program) usersCommand() *cobra.Command {
 		Use: "remove NAME", Short: "Remove a user and end their sessions", Args: oneArgument("user's name"),
 		RunE: p.onSystem(func(ctx context.Context, s *wiring.System, args []string) error {
 			if err := s.Auth.RemoveUser(ctx, args[0]); err != nil {
-				return err
+				return unknown(err, "there is no user %q, see sodalite users list", args[0])
 			}
 			fmt.Fprintf(p.out, "User %s is removed.\n", args[0])
 			return nil

@@ -84,7 +84,7 @@ func TestExitCodes(t *testing.T) {
 		"unknown flag":            {[]string{"keys", "--sing"}, 2, "unknown flag"},
 		"no name":                 {[]string{"keys", "create"}, 2, "--name"},
 		"no id":                   {[]string{"keys", "revoke"}, 2, "id"},
-		"unknown key":             {[]string{"keys", "revoke", "key_none"}, 1, "not found"},
+		"unknown key":             {[]string{"keys", "revoke", "key_none"}, 1, "no API key"},
 		"an argument too many":    {[]string{"serve", "now"}, 2, "no arguments"},
 		"odd address":             {[]string{"serve", "--listen", "nowhere"}, 2, "SODALITE_LISTEN"},
 		"serve on a table":        {[]string{"serve", "--table", "sodalite"}, 2, "SODALITE_TABLE"},

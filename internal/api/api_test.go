@@ -257,3 +257,27 @@ func TestTroubleOfOursTellsNoDetail(t *testing.T) {
 		t.Errorf("%d %s", w.Code, body)
 	}
 }
+
+func TestDiagnosticsByKind(t *testing.T) {
+	for name, c := range map[string]struct{ kind, source, value, diagnostics, want string }{
+		"missing count":        {"missing", "missing_count(a) = 0", "3", "", `"diagnostics":{"missing":{"failedRowsCount":3}}`},
+		"missing percent":      {"missing", "missing_percent(a) < 1", "2.5", `{"blocks":[{"type":"failedRowsAnalysis","totalFailingRows":121}]}`, `"diagnostics":{"missing":{"failedRowsCount":121,"failedRowsPercent":2.5}}`},
+		"failed rows":          {"failed_rows", "failed rows", "33", "", `"diagnostics":{"failed_rows":{"failedRowsCount":33}}`},
+		"row count comparison": {"row_count", "row_count same as b", "997", `{"rowCount":1000,"otherRowCount":3}`, `"diagnostics":{"row_count_diff":{"rowCountDiff":997,"sourceDatasetRowsTested":1000,"targetDatasetRowsTested":3}}`},
+		"freshness":            {"freshness", "freshness(a) < 1d", "5", `{"maxColumnTimestamp":"2026-01-01 00:00:00"}`, `"diagnostics":{"freshness":{"actualTimestamp":"2026-01-01 00:00:00"}}`},
+		"blocks of odd shape":  {"schema", "schema", "", `{"blocks":{"a":1},"valueSeries":{"values":[{"label":"fail","value":1,"outcome":"fail"}]}}`, `"valueSeries":{"values":[{"label":"fail","value":1,"level":"fail"}]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := mustStart(t)
+			r := check("orders", "n", dq.Fail, c.value)
+			r.Kind, r.Source, r.Diagnostics = c.kind, c.source, []byte(c.diagnostics)
+			if c.diagnostics == "" {
+				r.Diagnostics = nil
+			}
+			s.push("one", "nightly", 1, false, r)
+			if _, _, text := s.get("/api/v1/checks"); !strings.Contains(text, c.want) {
+				t.Errorf("want %s in %s", c.want, text)
+			}
+		})
+	}
+}

@@ -110,8 +110,7 @@ type diagnosed struct {
 		} `json:"values"`
 	} `json:"valueSeries"`
 	AnomalyPredictedValue json.RawMessage `json:"anomalyPredictedValue"`
-	MaxColumnTimestamp    string          `json:"maxColumnTimestamp"`
-	MaxColumnTimestampUTC string          `json:"maxColumnTimestampUtc"`
+	kindDiagnosed
 	// V4 is what checks of contracts say, in the API's own words but for the member type, which names the kind.
 	V4 map[string]json.RawMessage `json:"v4"`
 }
@@ -158,10 +157,7 @@ func lastValue(c *hub.Check) *resultValue {
 		v.Measure = "" // Soda's enumeration has no other
 	}
 	var d diagnosed
-	if json.Unmarshal(c.Diagnostics, &d) != nil {
-		return v
-	}
-	v.Diagnostics = d.contract()
+	_ = json.Unmarshal(c.Diagnostics, &d) // nothing, or an object; members of another shape are left out
 	for _, value := range d.ValueSeries.Values {
 		if v.ValueSeries == nil {
 			v.ValueSeries = &valueSeries{}
@@ -171,15 +167,10 @@ func lastValue(c *hub.Check) *resultValue {
 	if n := validNumber(json.Number(d.AnomalyPredictedValue)); n != "" {
 		v.AnomalyDetectionDetails = &anomalyDetails{n}
 	}
-	if c.Kind == "freshness" && d.MaxColumnTimestamp != "" {
-		v.Diagnostics = map[string]json.RawMessage{"freshness": freshness(d)}
+	if v.Diagnostics = d.contract(); v.Diagnostics == nil {
+		v.Diagnostics = diagnosticsOf(c, &d.kindDiagnosed)
 	}
 	return v
-}
-
-func freshness(d diagnosed) json.RawMessage {
-	data, _ := json.Marshal(map[string]string{"actualTimestamp": d.MaxColumnTimestamp, "actualTimestampUtc": d.MaxColumnTimestampUTC}) // strings cannot fail
-	return data
 }
 
 // validNumber is n if it can stand in JSON, else none.

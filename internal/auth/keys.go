@@ -87,7 +87,7 @@ func (a *Auth) RevokeKey(ctx context.Context, id string) error {
 	}
 	err := a.table.Write(ctx, table.Delete(keyItem(id), table.IfVersion(1)))
 	if errors.Is(err, table.ErrCondition) {
-		err = ErrNotFound
+		return fmt.Errorf("API key %q: %w", id, ErrNotFound)
 	}
 	if err != nil {
 		return fmt.Errorf("revoke API key %q: %w", id, err)

@@ -153,6 +153,7 @@ func (h *Hub) openChecks(ctx context.Context, id string, first table.Item) ([]Ch
 	if err != nil {
 		return nil, fmt.Errorf("checks of dataset %q: %w", id, err)
 	}
+	p.expire(h.now().Add(-h.keep.Results))
 	checks := p.views(id)
 	if checks == nil {
 		checks = []Check{}

@@ -234,6 +234,7 @@ func (h *Hub) unpackChecks(ctx context.Context, first table.Item) (parts int, p 
 // foldOps folds the scan into v and gives the one transaction that stores it.
 func (h *Hub) foldOps(ctx context.Context, s *dq.Scan, part datasetPart, v *datasetViews) ([]table.Op, []failure, error) {
 	id := part.ref.ID()
+	v.checks.expire(s.Received.Add(-h.keep.Results))
 	failures, err := v.checks.fold(s, part.results, func(definition, identity string, after dq.Order) (dq.Order, error) {
 		return h.nextVerdict(ctx, id, definition, identity, after)
 	})

@@ -159,10 +159,7 @@ func (d *definitionChecks) addRun(o dq.Order) int {
 		c.Strip = c.Strip[:i] + string(noVerdict) + c.Strip[i:]
 	}
 	if full {
-		d.Runs = slices.Delete(d.Runs, 0, 1)
-		for _, c := range d.Checks {
-			c.Strip = c.Strip[1:]
-		}
+		d.dropRun(0)
 		i--
 	}
 	return i
@@ -232,6 +229,29 @@ func (d *definitionChecks) after(c *checkState, o dq.Order, next successor) (dq.
 		}
 	}
 	return c.At, nil
+}
+
+// expire forgets the checks and runs of scans that arrived before a time, as their documents and timeline entries have been
+// forgotten: what is left is what a replay of the scans that are still there would give.
+func (p *packedChecks) expire(before time.Time) {
+	for _, d := range p.Definitions {
+		d.Checks = slices.DeleteFunc(d.Checks, func(c *checkState) bool { return c.Seen.Received.Before(before) })
+		for i := len(d.Runs) - 1; i >= 0; i-- {
+			if d.Runs[i].Received.Before(before) {
+				d.dropRun(i)
+			}
+		}
+	}
+	p.Definitions = slices.DeleteFunc(p.Definitions, func(d *definitionChecks) bool {
+		return len(d.Checks)+len(d.Runs) == 0 && d.Clean.Received.Before(before)
+	})
+}
+
+func (d *definitionChecks) dropRun(i int) {
+	d.Runs = slices.Delete(d.Runs, i, i+1)
+	for _, c := range d.Checks {
+		c.Strip = c.Strip[:i] + c.Strip[i+1:]
+	}
 }
 
 // maxArchived is how many archived checks of one definition a dataset remembers; the longest unseen go first.

@@ -346,6 +346,33 @@ func TestExpiredIsNotShown(t *testing.T) {
 	}
 }
 
+// TestAnOldCheckOfALivingDatasetExpires keeps a dataset alive by another definition.
+func TestAnOldCheckOfALivingDatasetExpires(t *testing.T) {
+	c := &clock{start}
+	h, _ := mustHub(t, c)
+	push := func(id, definition, check string) {
+		at := c.at.Sub(start)
+		mustAccept(t, h, scanAt(id, definition, int(at/time.Minute), result("t", check, dq.Fail)))
+		mustDigest(t, h, id)
+	}
+	push("one", "given up", "a")
+	push("two", "lives", "b")
+	c.at = c.at.Add(DefaultRetention.Results - time.Hour)
+	push("three", "lives", "b")
+	if v := mustView(t, h); len(v.Checks) != 2 {
+		t.Fatalf("before its end: %+v", v.Checks)
+	}
+	c.at = c.at.Add(2 * time.Hour)
+	push("four", "lives", "b")
+	v := mustView(t, h)
+	if len(v.Checks) != 1 || v.Checks[0].Definition != "lives" || v.Datasets[0].Counts.Total() != 1 {
+		t.Errorf("after its end: %+v, %+v", v.Checks, v.Datasets)
+	}
+	if strip := v.Checks[0].Last; len(strip) != 2 {
+		t.Errorf("the strip still has %d results, want the 2 that are left", len(strip))
+	}
+}
+
 func TestScansPageThroughShards(t *testing.T) {
 	c := &clock{start}
 	h, _ := mustHub(t, c)
