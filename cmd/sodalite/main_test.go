@@ -151,3 +151,20 @@ func TestSnippet(t *testing.T) {
 		}
 	}
 }
+
+// TestTheExampleOnTheAttributesPageApplies reads what the page tells people to write.
+func TestTheExampleOnTheAttributesPageApplies(t *testing.T) {
+	page, err := os.ReadFile("../../internal/web/templates/attributes.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(page), "<code>attributes:")
+	example, _, ended := strings.Cut(rest, "</code>")
+	if !found || !ended {
+		t.Fatal("the page has no example")
+	}
+	schema, err := parseAttributes("attributes.yml", []byte("attributes:"+example))
+	if err != nil || len(schema) != 2 {
+		t.Errorf("%+v, %v", schema, err)
+	}
+}
