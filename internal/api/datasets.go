@@ -29,6 +29,13 @@ type datasetRow struct {
 	LastScanID   string        `json:"lastScanId,omitempty"`
 	ScanWarning  *scanWarning  `json:"scanWarning,omitempty"`
 	ScanWarnings []scanWarning `json:"scanWarnings,omitempty"` // when several definitions warn
+	// SameAs is the dataset under the name that the other generation of scanners has for it; lists have it.
+	SameAs *otherName `json:"sameAs,omitempty"`
+}
+
+type otherName struct {
+	ID            string `json:"id"`
+	QualifiedName string `json:"qualifiedName"`
 }
 
 type datasource struct {
@@ -52,6 +59,9 @@ func (s *server) datasetRow(r *http.Request, d *hub.Dataset) datasetRow {
 		DataQualityStatus: quality(d.Counts), LastUpdated: isoTime(d.Updated), Label: d.Name, QualifiedName: d.QualifiedName(),
 		Datasource: datasource{Name: d.DataSource, Label: d.DataSource, Type: d.SourceType, Prefix: strings.Join(d.Prefix, "/")}, Tags: []string{}, Attributes: map[string]any{},
 		Owners: []any{}, Outcomes: d.Counts, LastScanID: d.LastScan,
+	}
+	if d.Same != nil {
+		row.SameAs = &otherName{ID: d.Same.ID(), QualifiedName: d.Same.QualifiedName()}
 	}
 	var warnings []scanWarning
 	for _, w := range d.Warnings {

@@ -86,6 +86,29 @@ func (h *Hub) Kin(ctx context.Context, d dq.DatasetRef) (Kin, error) {
 	return kin, nil
 }
 
+// pairs finds, by id, the other name of each listed dataset that has exactly one.
+func pairs(listed []listedDataset) map[string]*dq.DatasetRef {
+	type name struct{ source, name string }
+	short, long := map[name]*listedDataset{}, map[name][]*listedDataset{}
+	for i := range listed {
+		d := &listed[i]
+		switch key := (name{d.Ref.DataSource, d.Ref.Name}); {
+		case key.name == "":
+		case len(d.Ref.Prefix) == 0:
+			short[key] = d
+		default:
+			long[key] = append(long[key], d)
+		}
+	}
+	out := map[string]*dq.DatasetRef{}
+	for key, members := range long {
+		if s := short[key]; s != nil && len(members) == 1 {
+			out[s.id], out[members[0].id] = &members[0].Ref, &s.Ref
+		}
+	}
+	return out
+}
+
 // ensureDatasets makes the datasets known that a failed scan was about, so that its warning has a place to stand. It writes
 // nothing else of them, so that order does not matter.
 func (h *Hub) ensureDatasets(ctx context.Context, s *dq.Scan) error {

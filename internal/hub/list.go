@@ -97,6 +97,9 @@ func (h *Hub) outdated(at, created time.Time) bool {
 func (h *Hub) allChecks(ctx context.Context, f CheckFilter) ([][]Check, error) {
 	if f.DatasetID != "" || len(f.IDs) > 0 {
 		ids := map[string]bool{f.DatasetID: true}
+		for _, id := range f.OrDatasets {
+			ids[id] = true
+		}
 		for _, id := range f.IDs {
 			ids[dq.DatasetOfCheck(id)] = true
 		}
@@ -165,7 +168,7 @@ func (m *checkMatcher) outcome(c *Check) bool { return len(m.outcomes) == 0 || m
 
 func (m *checkMatcher) rest(c *Check) bool {
 	return (len(m.ids) == 0 || m.ids[c.ID]) &&
-		same(m.f.DatasetID, c.DatasetID) && same(m.f.Dataset, c.Dataset.Name) && same(m.f.DataSource, c.Dataset.DataSource) &&
+		(same(m.f.DatasetID, c.DatasetID) || slices.Contains(m.f.OrDatasets, c.DatasetID)) && same(m.f.Dataset, c.Dataset.Name) && same(m.f.DataSource, c.Dataset.DataSource) &&
 		same(m.f.Definition, c.Definition) && (m.f.Owner == "" || m.f.Owner == c.Owner()) &&
 		(m.text == "" || contains(c.Name, m.text) || contains(c.Column, m.text) || contains(c.Dataset.Name, m.text) || contains(c.Source, m.text)) &&
 		m.attributes(c)
@@ -288,8 +291,10 @@ func (h *Hub) Datasets(ctx context.Context, f DatasetFilter) (DatasetPage, error
 	}
 	sources, covered := map[string]bool{}, map[string]bool{}
 	var rows []Dataset
+	twins := pairs(listed)
 	for _, l := range listed {
 		d := l.view(definitions)
+		d.Same = twins[l.id]
 		for _, w := range d.Warnings {
 			covered[w.Definition] = true
 		}

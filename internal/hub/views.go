@@ -89,7 +89,9 @@ type Dataset struct {
 	Warnings []ScanWarning
 	// Definitions are the names of the scan definitions that report on the dataset, sorted.
 	Definitions []string
-	Version     int64
+	// Same is the dataset under another name, see [Hub.Kin]; nil if it has none. Lists set it.
+	Same    *dq.DatasetRef
+	Version int64
 }
 
 // Health is the percentage of evaluated checks that pass, or -1.
@@ -138,11 +140,12 @@ type ScanHead struct {
 type CheckFilter struct {
 	Outcomes   []dq.Outcome
 	DatasetID  string
-	Dataset    string // exact name
-	DataSource string // exact name
-	Owner      string // exact
-	Definition string // exact name of a scan definition
-	Text       string // part of name, column, dataset name or check source
+	OrDatasets []string // ids of datasets that count as well as DatasetID, such as its kin
+	Dataset    string   // exact name
+	DataSource string   // exact name
+	Owner      string   // exact
+	Definition string   // exact name of a scan definition
+	Text       string   // part of name, column, dataset name or check source
 	Attributes []AttributeTerm
 	IDs        []string
 	Archived   bool // archived checks instead of current ones

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
@@ -88,7 +87,10 @@ func (s *server) publishContract(c call) (any, error) {
 }
 
 func (s *server) badContract(source contractSource, err error) error {
-	message := strings.TrimSpace(source.Metadata.Source.FilePath + " " + err.Error())
+	message := err.Error()
+	if path := source.Metadata.Source.FilePath; path != "" {
+		message = path + ": " + message
+	}
 	if s.PublicURL != "" {
 		message += " (the file as it was uploaded: " + s.PublicURL + "/contracts/" + source.FileID + ")"
 	}

@@ -28,6 +28,7 @@ type checkView struct {
 	Thresholds          []string
 	DatasetName, Source string
 	Column, Kind        string
+	Origin              string
 	Owner               string
 	Definition          string
 	DefinitionHref      string
@@ -96,7 +97,7 @@ func (c clock) checkView(k *hub.Check) checkView {
 		ID: k.ID, DatasetID: k.DatasetID, Name: k.Name, Outcome: outcomeBadge(k.Outcome), Class: outcomeClass(k.Outcome),
 		Archived: k.Archived, Value: valueText(k), NoValue: k.Value == "" && k.ValueLabel == "",
 		Thresholds: thresholdTexts(k.Warn, k.Fail, wording.MeasureOf(k.Measure, k.Source)), DatasetName: datasetName(k.Dataset), Source: sourceName(k.Dataset),
-		Column: k.Column, Kind: kindText(k.Kind), Owner: k.Owner(), Definition: k.Definition,
+		Column: k.Column, Kind: kindText(k.Kind), Origin: originText(k.Origin), Owner: k.Owner(), Definition: k.Definition,
 		DefinitionHref: address{path: "/checks"}.with("definition", k.Definition).String(),
 		Evaluated:      c.when(k.At), Created: at(k.Created), ScanID: k.ScanID, Reasons: k.Reasons, Text: clip(k.Source, 20_000),
 		Location: locationText(k.Location), Diagnostics: readDiagnostics(k.Diagnostics, k.ID),

@@ -224,28 +224,33 @@ func (c clock) checkTable(caption string, checks []hub.Check, sorts *sorting) ch
 		}
 	}
 	t.Rows = make([]checkRow, len(checks))
+	mixed := slices.ContainsFunc(checks, func(k hub.Check) bool { return k.Origin != checks[0].Origin })
 	for i := range checks {
-		t.Rows[i] = c.checkRow(&checks[i])
+		t.Rows[i] = c.checkRow(&checks[i], mixed)
 	}
 	return t
 }
 
-func (c clock) checkRow(k *hub.Check) checkRow {
+// checkRow makes a row; mixed tells that the checks of the table are written in several languages.
+func (c clock) checkRow(k *hub.Check, mixed bool) checkRow {
 	return checkRow{
 		ID: k.ID, DatasetID: k.DatasetID, Class: outcomeClass(k.Outcome), Outcome: outcomeBadge(k.Outcome),
-		Name: k.Name, Details: checkDetails(k.Column, k.Kind), Value: valueText(k), NoValue: k.Value == "" && k.ValueLabel == "",
+		Name: k.Name, Details: checkDetails(k.Column, k.Kind, k.Origin, mixed), Value: valueText(k), NoValue: k.Value == "" && k.ValueLabel == "",
 		Thresholds: thresholdTexts(k.Warn, k.Fail, wording.MeasureOf(k.Measure, k.Source)), DatasetName: datasetName(k.Dataset), Source: sourceName(k.Dataset),
 		Owner: k.Owner(), Evaluated: c.ago(k.At), Strip: strip(k.Last), Definition: k.Definition,
 	}
 }
 
-func checkDetails(column, kind string) string {
+func checkDetails(column, kind, origin string, mixed bool) string {
 	var parts []string
 	if column != "" {
 		parts = append(parts, column)
 	}
 	if kind != "" {
 		parts = append(parts, kindText(kind))
+	}
+	if origin != "" || mixed {
+		parts = append(parts, originText(origin))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -40,6 +40,7 @@ type datasetRow struct {
 	LastState                    template.HTML // only of a scan that was not clean: verdicts have a column of their own
 	LastData                     template.HTML
 	Warnings                     []warningView
+	Same                         *datasetLink // its other name
 }
 
 // healthView is the share of passing checks, as a bar, a number and a word.
@@ -121,6 +122,9 @@ func (c clock) datasetRow(d *hub.Dataset) datasetRow {
 		ID: d.ID, Name: datasetName(d.DatasetRef), Source: sourceName(d.DatasetRef), SourceType: d.SourceType,
 		Health: health(d.Counts), Counts: countViews(d.Counts), Total: d.Counts.Total(), LastScan: d.LastScan,
 		LastData: c.ago(d.LastData), Warnings: c.warnings(d.Warnings),
+	}
+	if d.Same != nil {
+		row.Same = &datasetLink{d.Same.ID(), d.Same.QualifiedName()}
 	}
 	if !d.LastScanState.Clean() {
 		row.LastState = stateBadge(d.LastScanState)

@@ -23,6 +23,8 @@ type Runs interface {
 	Start(ctx context.Context, r runs.Request) (runs.Run, error)
 	Run(ctx context.Context, id string) (runs.Run, error)
 	Cancel(ctx context.Context, id, by string) (runs.Run, error)
+	// Log is what a remote scanner streamed of its log so far.
+	Log(ctx context.Context, id string) ([]dq.LogLine, error)
 }
 
 type definitionsView struct {
@@ -160,7 +162,7 @@ func (s *site) cancelRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.Runs.Cancel(r.Context(), id, "By "+s.user(r)+"."); err != nil && !errors.Is(err, runs.ErrFinished) {
+	if _, err := s.Runs.Cancel(r.Context(), id, "By "+s.user(r)+"."); err != nil && !errors.Is(err, runs.ErrFinished) && !errors.Is(err, runs.ErrRemote) {
 		return err
 	}
 	http.Redirect(w, r, "/scans/"+id, http.StatusSeeOther)
@@ -176,6 +178,8 @@ type runView struct {
 	Done, Total                    int
 	Percent                        string
 	Progress                       string
+	Log                            logView
+	Streamed                       bool // whether a scanner elsewhere runs it
 }
 
 // run is the page of a scan whose result is not there yet, or never will be. It shows itself again until it is.
@@ -186,17 +190,25 @@ func (s *site) run(w http.ResponseWriter, r *http.Request, id string) error {
 	}
 	c := clock{s.Now()}
 	state := run.Shown()
+	lines, err := s.Runs.Log(r.Context(), id)
+	if err != nil {
+		return err
+	}
 	v := runView{
 		ID: id, Definition: run.Definition, DefinitionHref: "/definitions/" + dq.DefinitionID(run.Definition), State: stateBadge(state),
-		Open: !state.Finished(), CanCancel: state == dq.Queuing || state == dq.Executing, Requested: c.ago(run.Requested), Started: c.ago(run.Started), Ended: c.ago(run.Ended),
-		By: run.By, Why: run.Why, Done: run.Done, Total: run.Total,
+		Open: !state.Finished(), CanCancel: run.Trigger != runs.ByScanner && (state == dq.Queuing || state == dq.Executing), Requested: c.ago(run.Requested), Started: c.ago(run.Started), Ended: c.ago(run.Ended),
+		By: run.By, Why: run.Why, Done: run.Done, Total: run.Total, Streamed: run.Trigger == runs.ByScanner,
+		Log: newLogView(newAddress("/scans/"+id, r.URL.Query(), "level", "q", "log"), lines),
 	}
 	if run.Total > 0 {
 		v.Progress = strconv.Itoa(run.Done) + " of " + wording.Count(run.Total, "statement")
 	}
-	page := view{Title: clip(run.Definition, 80) + " scan", Section: "scans", Body: v}
+	page := view{Title: strings.TrimSpace(clip(run.Definition, 80) + " scan"), Section: "scans", Body: v}
 	if v.Open {
 		page.Refresh = 2
+	}
+	if v.Open && v.Streamed {
+		page.Refresh = 5 // as often as scanners send lines
 	}
 	return s.render(w, r, http.StatusOK, "run", page)
 }

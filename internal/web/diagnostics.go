@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -86,6 +87,7 @@ func readDiagnostics(raw json.RawMessage, checkID string) diagnosticsView {
 		v.Rest = pretty(raw)
 		return v
 	}
+	v.contract(m)
 	v.change(m)
 	v.facts(m)
 	v.series(m)
@@ -120,6 +122,94 @@ var factLabels = []struct{ member, label string }{
 	{"anomalyErrorSeverity", "Severity"},
 	{"anomalyErrorCode", "Code"},
 	{"anomalyErrorMessage", "Message"},
+}
+
+// contractFacts are what checks of contracts count.
+var contractFacts = []struct{ member, label, unit string }{
+	{"failedRowsCount", "Failed rows", ""},
+	{"failedRowsPercent", "Share of failed rows", "%"},
+	{"missingCount", "Missing values", ""},
+	{"checkRowsTested", "Rows that the check tested", ""},
+	{"datasetRowsTested", "Rows of the dataset tested", ""},
+	{"actualTimestampUtc", "Newest time in the column (UTC)", ""},
+	{"expectedTimestampUtc", "Compared with (UTC)", ""},
+}
+
+// contract takes the diagnostics of a contract's check. What is of an unknown kind stays.
+func (v *diagnosticsView) contract(m members) {
+	var inner members
+	if json.Unmarshal(m["v4"], &inner) != nil {
+		return
+	}
+	v.contractSchema(m, inner)
+	for _, known := range contractFacts {
+		if text, ok := scalar(inner[known.member]); ok && text != "" {
+			v.Facts = append(v.Facts, fact{known.label, text + known.unit})
+			delete(inner, known.member)
+		}
+	}
+	for _, twin := range []string{"actualTimestamp", "expectedTimestamp", "type"} { // the first two say what the others in UTC do
+		delete(inner, twin)
+	}
+	delete(m, "v4")
+	if rest, err := json.Marshal(inner); err == nil && len(inner) > 0 {
+		m["v4"] = rest
+	}
+}
+
+// contractSchema puts the columns that a contract expects beside those that are there.
+func (v *diagnosticsView) contractSchema(m, inner members) {
+	var expected, actual []dq.Column
+	if !inner.take("expected", &expected) || !inner.take("actual", &actual) {
+		return
+	}
+	differs := map[string]string{}
+	for member, text := range map[string]string{"column_type_mismatches": "type differs", "column_index_mismatches": "another place"} {
+		var columns map[string]json.RawMessage
+		if m.take(member, &columns) {
+			for name := range columns {
+				differs[name] = strings.TrimPrefix(differs[name]+", "+text, ", ")
+			}
+		}
+	}
+	delete(m, "missing_column_names") // which the table tells too
+	var unexpected []string
+	m.take("unexpected_column_names", &unexpected)
+	t := tableView{Title: "Columns", Head: []string{"Column", "In the contract", "In the dataset", ""}}
+	types := map[string]string{}
+	for _, c := range actual {
+		types[c.Name] = c.Type
+	}
+	add := func(name, want, have, problem string) {
+		row := []cell{{Text: clip(name, maxCell)}, {Text: clip(want, maxCell)}, {Text: clip(have, maxCell)}, {}}
+		if problem != "" {
+			row[3] = cell{Badge: badge("fail", "fail", problem)}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	wanted := map[string]bool{}
+	for _, e := range expected {
+		wanted[e.Name] = true
+		have, there := types[e.Name]
+		switch {
+		case !there:
+			add(e.Name, cmp.Or(e.Type, "any type"), "", "missing")
+		default:
+			add(e.Name, cmp.Or(e.Type, "any type"), have, differs[e.Name])
+		}
+	}
+	for _, a := range actual {
+		switch {
+		case slices.Contains(unexpected, a.Name):
+			add(a.Name, "", a.Type, "not in the contract")
+		case !wanted[a.Name]:
+			add(a.Name, "", a.Type, "") // columns beyond the contract are allowed
+		}
+	}
+	if len(t.Rows) > maxTableRows {
+		t.Rows, t.Note = t.Rows[:maxTableRows], "Only the first "+digits(maxTableRows)+" columns are shown."
+	}
+	v.Tables = append(v.Tables, t)
 }
 
 // facts takes the members that are one word or number each.

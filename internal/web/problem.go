@@ -50,13 +50,13 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	})
 }
 
-// validID tells whether s can be an id of ours: letters a to z and digits 2 to 9.
+// validID tells whether s can be an id: of ours, or of a scan as its scanner gave it (letters, digits, _ and -).
 func validID(s string) bool {
 	if len(s) == 0 || len(s) > 64 {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i]; (c < 'a' || c > 'z') && (c < '2' || c > '9') {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
 			return false
 		}
 	}

@@ -17,7 +17,7 @@ var templateFiles embed.FS
 type pages map[string]func() *template.Template
 
 var pageNames = []string{
-	"checks", "check", "datasets", "dataset", "scans", "scan", "run", "definitions", "definition", "sample", "attributes", "connect", "sign-in", "problem",
+	"checks", "check", "datasets", "dataset", "scans", "scan", "run", "definitions", "definition", "contract", "sample", "attributes", "connect", "sign-in", "problem",
 }
 
 func parsePages(a *assets) pages {

@@ -31,6 +31,7 @@ type scanView struct {
 	Trouble         bool
 	Sentence, Why   string
 	Scanner         string
+	Contract        *attributeLink
 	Source          string
 	DataTime        template.HTML
 	Started, Ended  template.HTML
@@ -114,6 +115,11 @@ func (s *site) scan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	streamed, err := s.Runs.Log(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	scan.Logs = joinLogs(streamed, scan.Logs)
 	a := newAddress("/scans/"+id, r.URL.Query(), "level", "q", "log", "checks", "queries")
 	now := clock{s.Now()}
 	v := now.scanView(&scan, a)
@@ -122,6 +128,19 @@ func (s *site) scan(w http.ResponseWriter, r *http.Request) error {
 		s.addDeliveries(r.Context(), now, id, &v)
 	}
 	return s.render(w, r, http.StatusOK, "scan", view{Title: clip(scan.Definition, 80) + " scan", Section: "scans", Body: v})
+}
+
+// joinLogs puts what was streamed of a scan's log before what came with its result. Scanners send a line once, one way or
+// the other.
+func joinLogs(streamed, sent []dq.LogLine) []dq.LogLine {
+	if len(streamed) == 0 {
+		return sent
+	}
+	lines := slices.Concat(streamed, sent)
+	for i := range lines {
+		lines[i].Index = i
+	}
+	return lines
 }
 
 // addDeliveries lists the messages of the scan. They are a side matter: the page stands without them.
@@ -162,7 +181,10 @@ func (c clock) scanView(s *dq.Scan, a address) scanView {
 	if s.DataSourceType != "" {
 		v.Source = strings.TrimSpace(v.Source + " (" + s.DataSourceType + ")")
 	}
-	v.addDatasets(s.Datasets())
+	if s.Contract != nil && validID(s.Contract.File) {
+		v.Contract = &attributeLink{Value: fileName(s.Contract.Path), Href: "/contracts/" + s.Contract.File}
+	}
+	v.addDatasets(datasetsOf(s))
 	results, pager := slicePage(a, "checks", "check", scanChecks, resultsByOutcome(s))
 	v.ChecksPager = pager
 	for _, r := range results {
@@ -177,6 +199,14 @@ func (c clock) scanView(s *dq.Scan, a address) scanView {
 	}
 	v.Extra = extraText(s.Extra)
 	return v
+}
+
+// datasetsOf are the datasets that a scan says something about, or was about if it failed.
+func datasetsOf(s *dq.Scan) []dq.DatasetRef {
+	if s.State == dq.Failed {
+		return s.Covers
+	}
+	return s.Datasets()
 }
 
 func (v *scanView) addDatasets(refs []dq.DatasetRef) {
@@ -211,7 +241,7 @@ func newResultRow(s *dq.Scan, r *dq.Result) resultRow {
 	asCheck := hub.Check{Check: r.Check, Value: r.Value, ValueLabel: r.ValueLabel, Measure: r.Measure}
 	row := resultRow{
 		CheckID: dq.CheckID(dataset, s.Definition, r.Identity), DatasetID: dataset, Class: outcomeClass(r.Outcome), Outcome: outcomeBadge(r.Outcome),
-		Name: r.Name, Details: checkDetails(r.Column, r.Kind), Value: valueText(&asCheck), NoValue: r.Value == "" && r.ValueLabel == "",
+		Name: r.Name, Details: checkDetails(r.Column, r.Kind, r.Origin, false), Value: valueText(&asCheck), NoValue: r.Value == "" && r.ValueLabel == "",
 		Thresholds: thresholdTexts(r.Warn, r.Fail, wording.MeasureOf(r.Measure, r.Source)), Dataset: datasetName(r.Dataset), Reasons: r.Reasons,
 	}
 	if r.Excluded {

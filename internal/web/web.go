@@ -32,6 +32,11 @@ type Hub interface {
 	Scans(ctx context.Context, f hub.ScanFilter) (hub.ScanPage, error)
 	Scan(ctx context.Context, id string) (dq.Scan, error)
 	Sample(ctx context.Context, id string) (hub.Sample, error)
+	// Kin finds what may be the same dataset under another name.
+	Kin(ctx context.Context, d dq.DatasetRef) (hub.Kin, error)
+	// ContractVersions are newest first; none is no error.
+	ContractVersions(ctx context.Context, datasetID string, limit int) ([]hub.ContractVersion, error)
+	ContractText(ctx context.Context, file string) (string, error)
 	Attributes(ctx context.Context) ([]hub.AttributeSchema, error)
 }
 
@@ -54,6 +59,8 @@ type Config struct {
 	Auth Auth
 	// Deliveries lists the messages of a scan; nil if there is no notification.
 	Deliveries func(ctx context.Context, scanID string) ([]notify.Delivery, error)
+	// ReadContract tells whose contract a text is, and why it is none; nil leaves both out.
+	ReadContract func(text string) (dq.DatasetRef, error)
 	// PublicURL is the address that scanners reach this system at, for the snippet to paste; "" for that of the request.
 	PublicURL string
 	// Version stands at the foot of each page.
@@ -98,6 +105,7 @@ func (s *site) routes() *http.ServeMux {
 	mux.Handle("GET /definitions/{id}", s.signedIn(s.definition))
 	mux.Handle("POST /definitions/{id}", s.signedIn(s.saveDefinition))
 	mux.Handle("POST /definitions/{id}/run", s.signedIn(s.runDefinition))
+	mux.Handle("GET /contracts/{id}", s.signedIn(s.contractFile))
 	mux.Handle("GET /samples/{id}", s.signedIn(s.sample))
 	mux.Handle("GET /organization/attributes", s.signedIn(s.attributes))
 	mux.Handle("GET /connect", s.signedIn(s.connect))

@@ -229,6 +229,17 @@ var kindWords = map[string]string{
 	"test": "dbt test", "anomaly": "anomaly detection",
 }
 
+// originText is the language that a check is written in.
+func originText(origin string) string {
+	switch origin {
+	case "":
+		return "SodaCL"
+	case dq.OriginContract:
+		return "contract"
+	}
+	return origin
+}
+
 func kindText(kind string) string {
 	if w, ok := kindWords[kind]; ok {
 		return w
