@@ -46,7 +46,7 @@ type Remote struct {
 // Begin notes that a remote scanner's scan goes on; one that is known already only gets its definition. ErrFinished if the
 // run has ended.
 func (s *Store) Begin(ctx context.Context, r Remote) error {
-	_, err := s.hear(ctx, r, func(run *Run) { run.Definition = cmp.Or(r.Definition, run.Definition) })
+	_, err := s.hear(ctx, r, func(run *Run) { run.Definition = cmp.Or(run.Definition, r.Definition) })
 	return err
 }
 
