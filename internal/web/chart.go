@@ -55,9 +55,9 @@ type drawing struct {
 func (c chart) svg(size chartSize) template.HTML {
 	d := &drawing{chart: c, chartSize: size}
 	d.lo, d.hi, d.values = c.domain()
-	d.printf(`<svg class="chart %s" viewBox="0 0 %g %g" role="img" aria-labelledby="chart-%s-title chart-%s-desc">`,
+	d.printf(`<svg class="chart %s" viewBox="0 0 %g %g" role="group" aria-labelledby="chart-%s-title chart-%s-desc">`,
 		size.name, size.width, size.height, size.name, size.name)
-	d.printf(`<title id="chart-%s-title">%s</title><desc id="chart-%s-desc">%s</desc>`, size.name, escape(c.Title), size.name, escape(c.describe()))
+	d.printf(`<title id="chart-%s-title">%s</title><desc id="chart-%s-desc">%s</desc><g aria-hidden="true">`, size.name, escape(c.Title), size.name, escape(c.describe()))
 	d.xAxis()
 	if d.values {
 		zones := d.zones()
@@ -70,7 +70,7 @@ func (c chart) svg(size chartSize) template.HTML {
 		d.lanes()
 		d.points()
 	}
-	d.WriteString("</svg>")
+	d.WriteString("</g></svg>")
 	return template.HTML(d.String())
 }
 

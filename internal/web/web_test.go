@@ -287,6 +287,39 @@ func TestRangesThatMove(t *testing.T) {
 	}
 }
 
+// TestPagesCanBeHeard looks for what screen readers trip over: landmarks that sound alike, controls inside of images, tables
+// and images without a name.
+func TestPagesCanBeHeard(t *testing.T) {
+	s := mustStart(t)
+	s.fill()
+	for _, path := range []string{
+		"/checks", s.link("/checks?q=every+amount", "table.checks a[href^='/checks/']"), "/datasets", s.link("/datasets?q=orders", "table a[href^='/datasets/']"),
+		"/scans", "/scans/second", "/scans/third", "/connect", "/organization/attributes", "/definitions",
+	} {
+		d := s.open(path)
+		heard := map[string]bool{}
+		d.Find("section[aria-labelledby], section[aria-label], nav, [role=region], form[role=search]").Each(func(_ int, e *goquery.Selection) {
+			name := e.AttrOr("aria-label", d.Find("#"+e.AttrOr("aria-labelledby", "none")).First().Text())
+			if key := goquery.NodeName(e) + " " + name; name == "" || heard[key] {
+				t.Errorf("%s: the landmark %q has no name of its own", path, key)
+			} else {
+				heard[key] = true
+			}
+		})
+		if n := d.Find("[role=img] a, [role=img] button, a a, button a").Length(); n != 0 {
+			t.Errorf("%s: %d controls inside of something that is one thing", path, n)
+		}
+		if n := d.Find("table.list").Length() - d.Find("table.list > caption").Length(); n != 0 {
+			t.Errorf("%s: %d lists without a caption", path, n)
+		}
+		d.Find("[role=img]").Each(func(_ int, e *goquery.Selection) {
+			if e.AttrOr("aria-label", "") == "" {
+				t.Errorf("%s: an image without a name: %s", path, e.AttrOr("class", ""))
+			}
+		})
+	}
+}
+
 // TestDatasetTabsCountWhatTheyShow counts the rows behind each tab, with and without another filter.
 func TestDatasetTabsCountWhatTheyShow(t *testing.T) {
 	s := mustStart(t)
