@@ -23,6 +23,9 @@ type Dialect struct {
 	// Deviation: the family of STDDEV and VARIANCE. Percentile gives the discrete percentile, nil if there is none.
 	Deviation  bool
 	Percentile func(x, fraction string) string
+	// Derive tells that an average is faster computed from a sum, and one deviation from another, to the same value. SortApart
+	// tells that aggregates that sort keep the others of a statement from being computed in parallel.
+	Derive, SortApart bool
 	// NumberType is what text is cast to, RegexReplaceAll the further argument that makes REGEXP_REPLACE replace all.
 	NumberType, RegexReplaceAll string
 	// MaxItems is how many aggregates one statement may hold.

@@ -105,6 +105,7 @@ func Run(ctx context.Context, program *sodacl.Program, o Options) *dq.Scan {
 func Explain(ctx context.Context, program *sodacl.Program, o Options) ([]dq.Query, *dq.Scan) {
 	r := newRun(program, o)
 	if r.plan(ctx) {
+		r.settle()
 		for _, j := range r.jobs {
 			r.scan.Queries = append(r.scan.Queries, dq.Query{Name: j.name, DataSource: j.source.Name, Table: j.table, Column: j.column, SQL: j.sql()})
 		}
@@ -235,6 +236,7 @@ func (r *run) execute(ctx context.Context, plan func(context.Context) bool) bool
 		return false
 	}
 	planned := ctx.Err() == nil
+	r.settle()
 	r.measure(ctx)
 	for _, c := range r.checks {
 		c.judged(ctx, r)
@@ -272,6 +274,9 @@ func (r *run) measure(ctx context.Context) {
 		}
 	}
 	for _, m := range r.order {
+		if m.items != nil {
+			m.take()
+		}
 		if m.derive != nil {
 			m.value, m.err = m.derive()
 		}

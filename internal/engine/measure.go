@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
@@ -18,8 +16,12 @@ type measure struct {
 	column    string
 	// name is the metric's, identity the key of its history (Soda Core's own form).
 	name, identity string
-	// item is the aggregate's SQL, empty for measures with statements of their own.
-	item  string
+	// sql is the aggregate, empty for measures with statements of their own; derivations are other ways to come by it.
+	sql         string
+	derivations []derivation
+	// items are what is measured for it, and of computes its value from theirs; nil if it is the first one's.
+	items []*item
+	of    func(base any, with []any) (any, error)
 	value any
 	err   error
 	// derive computes the value from other measures, once they are there; nil for what is measured.
@@ -44,9 +46,10 @@ type job struct {
 	source              *Source
 	prefix              []string
 	name, table, column string
-	// For aggregates: where the rows come from, and the items.
-	from  string
-	items []*measure
+	// For aggregates: where the rows come from, who asks, and what the statement has.
+	extent   extent
+	measures []*measure
+	items    []*item
 	// For all others: the statement, how many rows to keep, and who reads the answer.
 	statement string
 	keep      int
@@ -61,22 +64,12 @@ func (j *job) sql() string {
 	if j.items == nil {
 		return j.statement
 	}
-	return aggregates(j.items, j.from)
-}
-
-func aggregates(items []*measure, from string) string {
-	list := make([]string, len(items))
-	for i, m := range items {
-		list[i] = m.item
-	}
-	return "SELECT\n  " + strings.Join(list, ",\n  ") + "\nFROM " + from
+	return j.source.Dialect.aggregates(j.items, j.extent.String())
 }
 
 // fail says that the job could not run.
 func (j *job) fail(err error) {
-	for _, m := range j.items {
-		m.err = err
-	}
+	refuse(j.items, err)
 	if j.read != nil {
 		j.read(nil, err)
 	}
@@ -84,7 +77,7 @@ func (j *job) fail(err error) {
 
 func (j *job) run(ctx context.Context, c Connection, timeout time.Duration) {
 	if j.items != nil {
-		j.runItems(ctx, c, timeout, j.items)
+		j.runItems(ctx, c, timeout)
 		return
 	}
 	rows, err := j.query(ctx, c, timeout, j.statement, j.keep)
@@ -112,36 +105,4 @@ func (j *job) query(ctx context.Context, c Connection, timeout time.Duration, sq
 	}
 	j.said = append(j.said, q)
 	return rows, err
-}
-
-// runItems measures aggregates in one statement. If it fails, the statement is split to find the items that are wrong, so
-// that the others are measured. When not even the table can be read, all fail with one statement more.
-func (j *job) runItems(ctx context.Context, c Connection, timeout time.Duration, items []*measure) {
-	rows, err := j.query(ctx, c, timeout, aggregates(items, j.from), 1)
-	if err == nil {
-		if len(rows.Rows) != 1 || len(rows.Rows[0]) != len(items) {
-			err = fmt.Errorf("the database answered %d rows for %d aggregates", len(rows.Rows), len(items))
-		} else {
-			for i, m := range items {
-				m.value = rows.Rows[0][i]
-			}
-			return
-		}
-	}
-	whole := len(items) == len(j.items)
-	if len(items) > 1 && context.Cause(ctx) == nil && !errors.Is(err, context.DeadlineExceeded) {
-		if whole {
-			if _, probe := j.query(ctx, c, timeout, "SELECT COUNT(*) FROM "+j.from, 1); probe != nil {
-				j.fail(probe)
-				return
-			}
-		}
-		half := len(items) / 2
-		j.runItems(ctx, c, timeout, items[:half])
-		j.runItems(ctx, c, timeout, items[half:])
-		return
-	}
-	for _, m := range items {
-		m.err = err
-	}
 }

@@ -20,8 +20,8 @@ var simple = map[string]string{
 	"avg_length": "AVG", "min_length": "MIN", "max_length": "MAX",
 }
 
-// deviations are those that not every database has.
-var deviations = []string{"stddev", "stddev_pop", "stddev_samp", "variance", "var_pop", "var_samp"}
+// deviations are those that not every database has. What comes first is the base of what comes later, see derive.go.
+var deviations = []string{"variance", "var_samp", "stddev", "stddev_samp", "var_pop", "stddev_pop"}
 
 // planMetric plans a numeric check: one metric, compared with a threshold, perhaps with its past.
 func (r *run) planMetric(c *planned) error {
@@ -61,37 +61,37 @@ func (r *run) metric(c *planned) (*measure, error) {
 	case "duplicate_percent":
 		return r.percent(c, "duplicate_count", r.duplicateCount)
 	}
-	item, err := r.columnAggregate(c)
+	sql, derivations, err := r.columnAggregate(c)
 	if err != nil {
 		return nil, err
 	}
-	return r.aggregate(c, c.Metric, c.Column(), item, r.identity(c, c.Column(), c.Metric, r.parts(c)...))
+	return r.aggregate(c, c.Metric, c.Column(), sql, r.identity(c, c.Column(), c.Metric, r.parts(c)...), derivations...)
 }
 
-// columnAggregate is the SQL of a numeric or length metric.
-func (r *run) columnAggregate(c *planned) (string, error) {
+// columnAggregate is the SQL of a numeric or length metric, and what else it could be derived from.
+func (r *run) columnAggregate(c *planned) (string, []derivation, error) {
 	v := c.validity(r)
 	x := r.validOnly(c, v)
 	d := c.source.Dialect
 	function, isSimple := simple[c.Metric]
 	switch {
 	case strings.HasSuffix(c.Metric, "_length") && isSimple:
-		return function + "(LENGTH(" + x + "))", nil
+		return function + "(LENGTH(" + x + "))", nil, nil
 	case c.Metric == "avg" && d.Average != nil:
-		return d.Average(x), nil
+		return d.Average(x), nil, nil
 	case isSimple:
-		return function + "(" + x + ")", nil
+		return function + "(" + x + ")", d.derivations(c.Metric, x), nil
 	case slices.Contains(deviations, c.Metric) && d.Deviation:
-		return strings.ToUpper(c.Metric) + "(" + x + ")", nil
+		return strings.ToUpper(c.Metric) + "(" + x + ")", d.derivations(c.Metric, x), nil
 	case (c.Metric == "percentile" || c.Metric == "percentile_disc") && d.Percentile != nil:
 		if len(c.Args) < 2 {
-			return "", fmt.Errorf("%s needs a fraction: %s(%s, 0.5)", c.Metric, c.Metric, c.Args[0])
+			return "", nil, fmt.Errorf("%s needs a fraction: %s(%s, 0.5)", c.Metric, c.Metric, c.Args[0])
 		}
-		return d.Percentile(x, c.Args[1]), nil
+		return d.Percentile(x, c.Args[1]), nil, nil
 	case slices.Contains(deviations, c.Metric), strings.HasPrefix(c.Metric, "percentile"):
-		return "", fmt.Errorf("metric %q is not supported on %s", c.Metric, d.Name)
+		return "", nil, fmt.Errorf("metric %q is not supported on %s", c.Metric, d.Name)
 	}
-	return "", fmt.Errorf("metric %q is not known", c.Metric)
+	return "", nil, fmt.Errorf("metric %q is not known", c.Metric)
 }
 
 // validOnly is the column, where it is valid and the filter holds.
@@ -103,7 +103,9 @@ func (r *run) validOnly(c *planned, v sodacl.Validity) string {
 	}
 	var conditions []string
 	if configured(v) {
-		conditions = append(conditions, "NOT ("+d.missing(column, v)+")")
+		if missing := d.missing(column, v); missing != column+" IS NULL" { // aggregates leave NULL out
+			conditions = append(conditions, "NOT ("+missing+")")
+		}
 		if valid, invalid := d.valid(column, v), d.invalid(column, v); valid != "" {
 			conditions = append(conditions, "("+valid+")")
 		} else if invalid != "" {
@@ -148,44 +150,63 @@ func (r *run) rowCount(c *planned, filter string) (*measure, error) {
 	return r.aggregate(c, "row_count", "", item, r.identity(c, "", "row_count", parts...))
 }
 
+// validityCount counts missing, invalid or valid values. Conditions are NULL for NULL, so NULL is not among invalid and valid
+// values without being named.
 func (r *run) validityCount(c *planned, name string) (*measure, error) {
 	v, column, d := c.validity(r), c.Args[0], c.source.Dialect
 	missing, valid, invalid := d.missing(column, v), d.valid(column, v), d.invalid(column, v)
-	condition := missing
-	present := "NOT (" + missing + ")"
+	identity := r.identity(c, column, name, r.parts(c)...)
+	if name == "missing_count" {
+		sql := countIf(c.Filter, missing)
+		if missing == column+" IS NULL" && c.Filter == "" {
+			sql = "COUNT(*) - COUNT(" + column + ")"
+		}
+		return r.aggregate(c, name, column, sql, identity)
+	}
+	present := ""
+	if missing != column+" IS NULL" {
+		present = "NOT (" + missing + ")"
+	}
+	good, bad := valid, "NOT ("+valid+")"
+	switch {
+	case valid != "" && invalid != "":
+		bad = "(NOT (" + valid + ") OR (" + invalid + "))"
+	case invalid != "":
+		good, bad = "NOT ("+invalid+")", invalid
+	case valid == "" && name == "invalid_count":
+		r.log(dq.LevelWarning, &c.At, "invalid values of %s are counted, but nothing says which are valid: the count is always 0", column)
+		return r.aggregate(c, name, column, "COUNT(CASE WHEN 1 = 0 THEN 1 END)", identity)
+	case valid == "":
+		return r.aggregate(c, name, column, countPresent(c.Filter, column, present), identity)
+	}
+	count := func(condition string) string {
+		if present != "" {
+			condition = present + " AND (" + condition + ")"
+		}
+		if v.IncludeNull {
+			condition += " OR " + column + " IS NULL"
+		}
+		return countIf(c.Filter, condition)
+	}
 	if name == "invalid_count" {
-		switch {
-		case valid != "" && invalid != "":
-			condition = present + " AND (NOT (" + valid + ") OR (" + invalid + "))"
-		case valid != "":
-			condition = present + " AND NOT (" + valid + ")"
-		case invalid != "":
-			condition = present + " AND (" + invalid + ")"
-		default:
-			condition = ""
-			r.log(dq.LevelWarning, &c.At, "invalid values of %s are counted, but nothing says which are valid: the count is always 0", column)
-		}
-	} else if name == "valid_count" {
-		switch {
-		case valid != "":
-			condition = present + " AND (" + valid + ")"
-		case invalid != "":
-			condition = present + " AND NOT (" + invalid + ")"
-		default:
-			condition = present
-		}
+		return r.aggregate(c, name, column, count(bad), identity)
 	}
-	if v.IncludeNull && name != "missing_count" && (valid != "" || invalid != "") {
-		condition += " OR " + column + " IS NULL"
+	if v.IncludeNull || valid != "" && invalid != "" || v.ValidFormat != nil && (v.ValidMin != nil || v.ValidMax != nil) {
+		return r.aggregate(c, name, column, count(good), identity) // some values are neither, or both
 	}
-	item := countIf(c.Filter, condition)
-	if condition == "" {
-		item = "COUNT(CASE WHEN 1 = 0 THEN 1 END)"
+	rest := derivation{base: count(bad), with: []string{countPresent(c.Filter, column, present)}, of: without}
+	return r.aggregate(c, name, column, count(good), identity, rest)
+}
+
+// countPresent counts values that are not missing, where the filter holds.
+func countPresent(filter, column, present string) string {
+	switch {
+	case present != "":
+		return countIf(filter, present)
+	case filter != "":
+		return "COUNT(CASE WHEN " + filter + " THEN " + column + " END)"
 	}
-	if condition == column+" IS NULL" && c.Filter == "" {
-		item = "COUNT(*) - COUNT(" + column + ")"
-	}
-	return r.aggregate(c, name, column, item, r.identity(c, column, name, r.parts(c)...))
+	return "COUNT(" + column + ")"
 }
 
 // missing, valid and invalid are the conditions of a column's configuration; valid and invalid are empty if there is none.

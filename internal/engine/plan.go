@@ -217,50 +217,47 @@ func kindOf(c *sodacl.Check) string {
 }
 
 // from is the table of a check and the rows of its partition.
-func (c *planned) from() (string, error) {
+func (c *planned) from() (extent, error) {
 	filter, err := c.vars.Resolve(c.partition.Filter)
 	if err != nil {
-		return "", fmt.Errorf("the filter of partition %s: %w", c.partition.Name, err)
+		return extent{}, fmt.Errorf("the filter of partition %s: %w", c.partition.Name, err)
 	}
-	return fromWhere(c.source, c.table, filter), nil
-}
-
-func fromWhere(s *Source, table, filter string) string {
-	from := s.Qualified(table)
-	if strings.TrimSpace(filter) != "" {
-		from += "\nWHERE " + filter
-	}
-	return from
+	return extent{c.source.Qualified(c.table), filter}, nil
 }
 
 // aggregate asks for an aggregate of the check's partition; the same one twice is one measure.
-func (r *run) aggregate(c *planned, name, column, item string, identity string) (*measure, error) {
+func (r *run) aggregate(c *planned, name, column, sql string, identity string, derivations ...derivation) (*measure, error) {
 	from, err := c.from()
 	if err != nil {
 		return nil, err
 	}
-	if item, err = c.vars.Resolve(item); err != nil {
+	if sql, err = c.vars.Resolve(sql); err != nil {
 		return nil, err
 	}
-	return r.aggregateFrom(c, c.source, c.table, c.partition.Name, from, name, column, item, identity), nil
+	for i := range derivations {
+		if err := derivations[i].resolve(c.vars); err != nil {
+			return nil, err
+		}
+	}
+	return r.aggregateFrom(c, c.source, from, &measure{table: c.table, partition: c.partition.Name, column: column, name: name, identity: identity, sql: sql, derivations: derivations}), nil
 }
 
 // aggregateFrom asks for an aggregate of any rows. The SQL is complete.
-func (r *run) aggregateFrom(c *planned, s *Source, table, partition, from, name, column, item, identity string) *measure {
-	place := s.Name + "\x00" + from
-	m, known := r.remember(place+"\x00"+item+"\x00"+identity, &measure{source: s, table: table, partition: partition, column: column, name: name, identity: identity, item: item})
+func (r *run) aggregateFrom(c *planned, s *Source, from extent, m *measure) *measure {
+	place := s.Name + "\x00" + from.String()
+	m.source = s
+	m, known := r.remember(place+"\x00"+m.sql+"\x00"+m.identity, m)
+	c.measures = append(c.measures, m)
 	if known {
-		c.measures = append(c.measures, m)
 		return m
 	}
 	j := r.aggregates[place]
-	if j == nil || len(j.items) >= s.Dialect.MaxItems {
-		j = &job{source: s, prefix: c.prefix, table: table, from: from, name: r.queryName(s, table, partition, "", "aggregation[0]")}
+	if j == nil {
+		j = &job{source: s, prefix: c.prefix, table: m.table, extent: from, name: r.queryName(s, m.table, m.partition, "", "aggregation")}
 		r.aggregates[place] = j
 		r.jobs = append(r.jobs, j)
 	}
-	j.items = append(j.items, m)
-	c.measures = append(c.measures, m)
+	j.measures = append(j.measures, m)
 	return m
 }
 

@@ -46,7 +46,7 @@ func dialect() *engine.Dialect {
 	return &engine.Dialect{
 		Name: "duckdb", Quote: `"`, Fold: func(s string) string { return s }, MaxItems: 500,
 		Regex:     func(x, pattern string) string { return "REGEXP_MATCHES(" + x + ", " + pattern + ")" },
-		Deviation: true,
+		Deviation: true, Derive: true,
 		Percentile: func(x, fraction string) string {
 			return "PERCENTILE_DISC(" + fraction + ") WITHIN GROUP (ORDER BY " + x + ")"
 		},

@@ -28,7 +28,7 @@ func dialect() *engine.Dialect {
 	return &engine.Dialect{
 		Name: "postgres", Quote: `"`, Fold: strings.ToLower, MaxItems: 500,
 		Regex:     func(x, pattern string) string { return x + " ~ " + pattern },
-		Deviation: true,
+		Deviation: true, SortApart: true,
 		Percentile: func(x, fraction string) string {
 			return "PERCENTILE_DISC(" + fraction + ") WITHIN GROUP (ORDER BY " + x + ")"
 		},
@@ -85,9 +85,18 @@ func open(s *source.Settings, host string, port int, sslmode, timeout string, d 
 	return &engine.Source{
 		Name: s.Name, Type: s.Type, Dialect: d, Database: database, Schema: schema,
 		Open: func(ctx context.Context) (engine.Connection, error) {
-			return source.SQL(ctx, stdlib.OpenDB(*config), convert)
+			return source.SQL(ctx, stdlib.OpenDB(*config, stdlib.OptionAfterConnect(withoutJIT)), convert)
 		},
 	}, nil
+}
+
+// withoutJIT keeps the server from compiling statements: for hundreds of aggregates that takes longer than it saves. It is not
+// a start-up parameter, because poolers refuse those; servers that do not know it run as they are.
+func withoutJIT(ctx context.Context, c *pgx.Conn) error {
+	if _, err := c.PgConn().Exec(ctx, "SET jit = off").ReadAll(); err != nil && c.IsClosed() {
+		return err
+	}
+	return nil
 }
 
 func quote(s string) string {
