@@ -16,7 +16,10 @@ import (
 // knows whether the scan was acknowledged; digest is called again), and compares with a run without faults.
 func TestCrashAtEveryStep(t *testing.T) {
 	scans := func() []*dq.Scan {
+		covering := failedScan("covering", "e", 25)
+		covering.Covers = []dq.DatasetRef{{DataSource: "shop", Prefix: []string{"pg"}, Name: "t"}} // never seen before
 		return []*dq.Scan{
+			covering,
 			scanAt("first", "d", 10, result("t", "a", dq.Pass), result("u", "b", dq.Fail)),
 			failedScan("failed", "d", 20),
 			scanAt("second", "d", 30, result("t", "a", dq.Fail), result("u", "b", dq.Fail)),

@@ -125,7 +125,11 @@ func randomScans(r *rand.Rand, n int) []*dq.Scan {
 	for i := range n {
 		id, definition, minute := fmt.Sprintf("scan%03d", i), fmt.Sprintf("definition%d", r.IntN(2)), r.IntN(n)
 		if r.IntN(6) == 0 {
-			scans = append(scans, failedScan(id, definition, minute))
+			failed := failedScan(id, definition, minute)
+			if r.IntN(2) == 0 {
+				failed.Covers = []dq.DatasetRef{{DataSource: "shop", Prefix: []string{"pg"}, Name: fmt.Sprintf("dataset%d", r.IntN(3))}}
+			}
+			scans = append(scans, failed)
 			continue
 		}
 		var results []dq.Result
@@ -134,11 +138,18 @@ func randomScans(r *rand.Rand, n int) []*dq.Scan {
 				if r.IntN(4) > 0 {
 					res := result(fmt.Sprintf("dataset%d", d), fmt.Sprintf("check%d", c), outcomes[r.IntN(len(outcomes))])
 					res.Excluded = r.IntN(12) == 0
+					if d == 1 && c == 2 {
+						res.Dataset.Prefix = []string{"pg"} // as a contract names the dataset
+					}
 					results = append(results, res)
 				}
 			}
 		}
 		s := scanAt(id, definition, minute, results...)
+		s.Partial = r.IntN(6) == 0
+		if r.IntN(5) == 0 {
+			s.Contract = &dq.ContractRef{File: id}
+		}
 		if r.IntN(8) == 0 {
 			s.Errored = true
 			s.State = s.Conclude(true)
