@@ -236,6 +236,7 @@ type pastResult struct {
 	DataTimestamp    string      `json:"dataTimestamp"`
 	EvaluationStatus dq.Outcome  `json:"evaluationStatus"`
 	Value            json.Number `json:"value,omitempty"`
+	ValueLabel       string      `json:"valueLabel,omitempty"`
 	ScanID           string      `json:"scanId"`
 }
 
@@ -266,7 +267,7 @@ func (s *server) results(r *http.Request) (any, error) {
 	}
 	list := resultList{Content: make([]pastResult, len(points)), Last: !more}
 	for i, p := range points {
-		list.Content[i] = pastResult{ID: resultID(id, p.ScanID), DataTimestamp: isoTime(p.At), EvaluationStatus: p.Outcome, Value: validNumber(p.Value), ScanID: p.ScanID}
+		list.Content[i] = pastResult{ID: resultID(id, p.ScanID), DataTimestamp: isoTime(p.At), EvaluationStatus: p.Outcome, Value: validNumber(p.Value), ValueLabel: p.ValueLabel, ScanID: p.ScanID}
 	}
 	if more && len(points) > 0 {
 		list.Next = points[len(points)-1].At.Add(-time.Millisecond).UTC().Format(time.RFC3339Nano)
