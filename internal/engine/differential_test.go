@@ -143,8 +143,7 @@ func differential(t *testing.T, client *reference, clean bool, build func(world 
 	scans := int(setting(t, "SODALITE_DIFFERENTIAL_SCANS", 240))
 	totals := tally{}
 	for world := 0; scans > 0; world++ {
-		g := newGenerator(seed + uint64(world))
-		g.clean = clean
+		g := newGenerator(seed+uint64(world), clean)
 		settings := build(world, g.sql())
 		compareWorld(t, g, client, settings, min(scans, scansPerWorld), totals)
 		scans -= scansPerWorld
@@ -168,14 +167,7 @@ func compareWorld(t *testing.T, g *generator, client *reference, settings *sourc
 	}
 	defer connection.Close()
 	src.Open = func(context.Context) (engine.Connection, error) { return kept{connection}, nil }
-	configuration := "data_source src:\n  type: " + settings.Type + "\n"
-	for _, name := range settings.Names() {
-		value := settings.Text(name, "")
-		if value != "true" {
-			value = strconv.Quote(value)
-		}
-		configuration += fmt.Sprintf("  %s: %s\n", name, value)
-	}
+	configuration := configurationOf(settings)
 	var scans []madeScan
 	var asked []any
 	for range n {
@@ -203,6 +195,19 @@ func compareWorld(t *testing.T, g *generator, client *reference, settings *sourc
 				s.sodacl, s.vars, s.history, logText(scan), strings.Join(w.Errors, "\n"), strings.Join(w.SQL, "\n"))
 		}
 	}
+}
+
+// configurationOf writes settings as a configuration file.
+func configurationOf(settings *source.Settings) string {
+	out := "data_source src:\n  type: " + settings.Type + "\n"
+	for _, name := range settings.Names() {
+		value := settings.Text(name, "")
+		if value != "true" {
+			value = strconv.Quote(value)
+		}
+		out += fmt.Sprintf("  %s: %s\n", name, value)
+	}
+	return out
 }
 
 // run runs the scan here.

@@ -14,7 +14,7 @@ type generator struct {
 	// history and partition tell what the scan at hand has: with a server, the reference client asks it which attributes there
 	// are; in a partition, its reference checks are ambiguous.
 	history, partition bool
-	// clean: no check has a mistake.
+	// clean: no check has a mistake, and no time a zone (which the reference client reads on DuckDB with one more library only).
 	clean bool
 }
 
@@ -54,8 +54,8 @@ var columnKinds = map[string][]string{
 var columnNames = []string{"amount", "qty", "status", "note", "created", "seen", "flag", "ratio", `"order"`, `"Two words"`, "code_1", "Kind", `"größe"`}
 
 // newGenerator makes tables: some empty, some with columns that hold nothing but NULL, some with names that need quotes.
-func newGenerator(seed uint64) *generator {
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, 7))}
+func newGenerator(seed uint64, clean bool) *generator {
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 7)), clean: clean}
 	for _, name := range []string{"one", "two", "three", `"Table four"`, "empty_one"} {
 		t := &madeTable{name: name, columns: []madeColumn{{"id", "int"}}}
 		names := slices.Clone(columnNames)
@@ -65,6 +65,9 @@ func newGenerator(seed uint64) *generator {
 			kinds = append(kinds, pick(g, "bigint", "date", "timestamptz", "boolean", "varchar", "int"))
 		}
 		for i, kind := range kinds {
+			if clean && kind == "timestamptz" {
+				kind = "timestamp"
+			}
 			t.columns = append(t.columns, madeColumn{names[i], kind})
 		}
 		for r := range g.IntN(30) + 1 {
