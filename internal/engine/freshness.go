@@ -49,7 +49,7 @@ func (r *run) planFreshness(c *planned) error {
 		if err != nil {
 			return err
 		}
-		result.Diagnostics = freshnessDetails(m.value, newest, variable, now)
+		result.Diagnostics = c.freshnessDetails(m.value, newest, variable, now)
 		if newest == nil {
 			result.Outcome = dq.Fail // no rows: nothing is fresh
 			return nil
@@ -134,13 +134,15 @@ func newestTime(v any) (*time.Time, error) {
 	return &t, nil
 }
 
-func freshnessDetails(value any, newest *time.Time, variable string, now time.Time) json.RawMessage {
+// freshnessDetails shows times as the reference client does, as Python writes them.
+func (c *planned) freshnessDetails(value any, newest *time.Time, variable string, now time.Time) json.RawMessage {
+	text, _ := c.vars.Lookup(variable)
 	details := map[string]any{
 		"maxColumnTimestamp": nil, "maxColumnTimestampUtc": nil, "nowVariableName": variable,
-		"nowTimestamp": now.Format(time.RFC3339Nano), "nowTimestampUtc": now.Format(time.RFC3339Nano), "freshness": nil,
+		"nowTimestamp": text, "nowTimestampUtc": pythonTime(now) + "+00:00", "freshness": nil,
 	}
 	if newest != nil {
-		details["maxColumnTimestamp"], details["maxColumnTimestampUtc"] = jsonValue(value), newest.Format(time.RFC3339Nano)
+		details["maxColumnTimestamp"], details["maxColumnTimestampUtc"] = pythonText(value), pythonTime(*newest)+"+00:00"
 		details["freshness"] = pythonDuration(now.Sub(*newest))
 	}
 	body, err := json.Marshal(details)
@@ -149,6 +151,8 @@ func freshnessDetails(value any, newest *time.Time, variable string, now time.Ti
 	}
 	return body
 }
+
+func pythonTime(t time.Time) string { return t.Format("2006-01-02 15:04:05.999999") }
 
 // pythonDuration writes a duration as the reference client does: "1 day, 2:03:04".
 func pythonDuration(d time.Duration) string {

@@ -10,12 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/blake2b"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/sodacl"
-	"github.com/sodalite-dq/sodalite/internal/yamldoc"
 )
 
 // Identities are Soda Core's own (BLAKE2b of 4 bytes over the parts), so that a check keeps its history when it moves from
@@ -108,9 +106,6 @@ func (r *run) parts(c *planned) []string {
 	return parts
 }
 
-// withoutIdentity are the keys of a check's configuration that may change without it becoming another check.
-var withoutIdentity = []string{"name", "samples limit", "identity", "attributes", "template", "warn_only"}
-
 // identities gives the check's identity, and others that the same check may have had.
 func identities(c *planned) (string, []string) {
 	header := c.Header
@@ -118,8 +113,8 @@ func identities(c *planned) (string, []string) {
 		header = "checks for " + alias + " being " + c.table // a "for each" section
 	}
 	parts := []string{header, c.Line}
-	if config := identityConfig(c.Config); config != "" {
-		parts = append(parts, config)
+	if text := c.IdentityText(); text != "" {
+		parts = append(parts, text)
 	}
 	v1 := hash(parts...)
 	v2 := hash(append(slices.Clone(parts), c.source.Name)...)
@@ -128,24 +123,6 @@ func identities(c *planned) (string, []string) {
 		return c.Identity, []string{v3, v2, v1}
 	}
 	return v3, []string{v2, v1}
-}
-
-// identityConfig prints the configuration as the reference client's YAML library prints an ordered map, its keys sorted.
-func identityConfig(config *yaml.Node) string {
-	if config == nil {
-		return ""
-	}
-	var members [][2]*yaml.Node
-	for key, value := range yamldoc.Entries(config) {
-		if !slices.Contains(withoutIdentity, key.Value) {
-			members = append(members, [2]*yaml.Node{key, value})
-		}
-	}
-	if len(members) == 0 {
-		return ""
-	}
-	slices.SortFunc(members, func(a, b [2]*yaml.Node) int { return strings.Compare(a[0].Value, b[0].Value) })
-	return omap(members)
 }
 
 // attribute resolves an attribute as it is reported: numbers are texts, days are midnights.
@@ -163,7 +140,7 @@ func attribute(a sodacl.Attribute, vars sodacl.Variables) dq.Attribute {
 	case int64, float64:
 		value = fmt.Sprint(v)
 	case time.Time:
-		value = v.Format(time.RFC3339)
+		value = v.Format("2006-01-02T15:04:05-07:00")
 	default:
 		value = v
 	}

@@ -57,23 +57,13 @@ func (r *run) planSchema(c *planned) error {
 		if err := errors.Join(err1, err2); err != nil {
 			return err
 		}
-		all := append(slices.Clone(fail.events()), warn.events()...)
-		result.ValueLabel = fmt.Sprintf("%d schema events", len(all))
-		if len(all) == 1 {
-			result.ValueLabel = "1 schema event"
+		events := append(slices.Clone(fail.events()), warn.events()...)
+		result.ValueLabel = fmt.Sprintf("%d schema event(s)", len(events))
+		result.Diagnostics = schemaDetails(columns, fail, warn)
+		for _, e := range events {
+			result.Reasons = append(result.Reasons, dq.Reason{Code: "schema", Message: e.message})
 		}
-		result.Diagnostics = schemaDetails(fail, warn)
-		for _, e := range all {
-			result.Reasons = append(result.Reasons, dq.Reason{Code: "schema", Message: e})
-		}
-		switch {
-		case len(fail.events()) > 0:
-			result.Outcome = dq.Fail
-		case len(warn.events()) > 0:
-			result.Outcome = dq.Warn
-		default:
-			result.Outcome = dq.Pass
-		}
+		result.Outcome = worse(len(fail.events()), len(warn.events()))
 		return nil
 	}
 	return nil
@@ -81,23 +71,32 @@ func (r *run) planSchema(c *planned) error {
 
 func wantsChanges(rules *sodacl.SchemaRules) bool { return rules != nil && len(rules.Changes) > 0 }
 
-// previousSchema is the newest schema that was measured before.
-func (r *run) previousSchema(ctx context.Context, identity string) ([]dq.Column, error) {
+// former is what was measured before under the identity. what names who asks.
+func (r *run) former(ctx context.Context, identity, what string) (json.RawMessage, error) {
 	if r.History == nil {
-		return nil, errors.New("\"when schema changes\" needs the history of former scans, and there is none here; push results to a server (soda_cloud: in the configuration)")
+		return nil, fmt.Errorf("%s needs the history of former scans, and there is none here; push results to a server (soda_cloud: in the configuration)", what)
 	}
 	list, err := r.History.Measurements(ctx, identity, time.Time{}, r.DataTime, 1)
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
 	if len(list) == 0 {
-		return nil, quietly{"there is no former schema to compare with yet"}
+		return nil, quietly{"there is no former measurement to compare with yet"}
+	}
+	return list[0].Value, nil
+}
+
+// previousSchema is the newest schema that was measured before.
+func (r *run) previousSchema(ctx context.Context, identity string) ([]dq.Column, error) {
+	raw, err := r.former(ctx, identity, "\"when schema changes\"")
+	if err != nil {
+		return nil, err
 	}
 	var wire []struct {
 		ColumnName     string `json:"columnName"`
 		SourceDataType string `json:"sourceDataType"`
 	}
-	if err := json.Unmarshal(list[0].Value, &wire); err != nil {
+	if err := json.Unmarshal(raw, &wire); err != nil {
 		return nil, quietly{"the former schema cannot be read"}
 	}
 	columns := make([]dq.Column, len(wire))
@@ -105,55 +104,6 @@ func (r *run) previousSchema(ctx context.Context, identity string) ([]dq.Column,
 		columns[i] = dq.Column{Name: w.ColumnName, Type: w.SourceDataType}
 	}
 	return columns, nil
-}
-
-// schemaViolations are what the rules of one side found.
-type schemaViolations struct {
-	Missing     []string        `json:"missing_column_names"`
-	Forbidden   []string        `json:"present_column_names"`
-	Types       []typeMismatch  `json:"column_type_mismatches"`
-	Indexes     []indexMismatch `json:"column_index_mismatches"`
-	Added       []string        `json:"column_additions"`
-	Deleted     []string        `json:"column_deletions"`
-	TypeChanges []typeMismatch  `json:"column_type_changes"`
-	Moved       []indexMismatch `json:"column_index_changes"`
-}
-
-type typeMismatch struct{ Column, Expected, Actual string }
-
-type indexMismatch struct {
-	Column           string
-	Expected, Actual int
-}
-
-// events tells each violation in one line.
-func (v *schemaViolations) events() []string {
-	var out []string
-	for _, n := range v.Missing {
-		out = append(out, "column "+n+" is missing")
-	}
-	for _, n := range v.Forbidden {
-		out = append(out, "column "+n+" must not be there")
-	}
-	for _, t := range v.Types {
-		out = append(out, fmt.Sprintf("column %s has type %s, expected %s", t.Column, t.Actual, t.Expected))
-	}
-	for _, i := range v.Indexes {
-		out = append(out, fmt.Sprintf("column %s is at place %d, expected %d", i.Column, i.Actual, i.Expected))
-	}
-	for _, n := range v.Added {
-		out = append(out, "column "+n+" was added")
-	}
-	for _, n := range v.Deleted {
-		out = append(out, "column "+n+" was deleted")
-	}
-	for _, t := range v.TypeChanges {
-		out = append(out, fmt.Sprintf("column %s changed its type from %s to %s", t.Column, t.Expected, t.Actual))
-	}
-	for _, i := range v.Moved {
-		out = append(out, fmt.Sprintf("column %s moved from place %d to %d", i.Column, i.Expected, i.Actual))
-	}
-	return out
 }
 
 func violations(rules *sodacl.SchemaRules, columns, previous []dq.Column, d *Dialect) (*schemaViolations, error) {
@@ -194,7 +144,11 @@ func violations(rules *sodacl.SchemaRules, columns, previous []dq.Column, d *Dia
 		case !ok:
 			v.Missing = append(v.Missing, x.Name)
 		case i != x.Index:
-			v.Indexes = append(v.Indexes, indexMismatch{x.Name, x.Index, i})
+			there := (*string)(nil)
+			if x.Index >= 0 && x.Index < len(columns) {
+				there = &columns[x.Index].Name
+			}
+			v.Indexes = append(v.Indexes, indexMismatch{x.Name, x.Index, i, there})
 		}
 	}
 	if len(rules.Changes) > 0 {
@@ -241,7 +195,7 @@ func (v *schemaViolations) changes(which map[string]bool, columns, previous []dq
 			v.TypeChanges = append(v.TypeChanges, typeMismatch{c.Name, previous[old].Type, c.Type})
 		}
 		if ok && which["index"] && old != i {
-			v.Moved = append(v.Moved, indexMismatch{c.Name, old, i})
+			v.Moved = append(v.Moved, indexMismatch{Column: c.Name, Expected: old, Actual: i})
 		}
 	}
 	for _, c := range previous {
@@ -255,16 +209,4 @@ func (v *schemaViolations) changes(which map[string]bool, columns, previous []dq
 func (d *Dialect) sameType(expected, actual string) bool {
 	expected = strings.ToLower(expected)
 	return strings.EqualFold(expected, actual) || slices.Contains(d.Synonyms[actual], expected) || slices.Contains(d.Synonyms[expected], actual)
-}
-
-func schemaDetails(fail, warn *schemaViolations) json.RawMessage {
-	both := schemaViolations{
-		append(fail.Missing, warn.Missing...), append(fail.Forbidden, warn.Forbidden...), append(fail.Types, warn.Types...), append(fail.Indexes, warn.Indexes...),
-		append(fail.Added, warn.Added...), append(fail.Deleted, warn.Deleted...), append(fail.TypeChanges, warn.TypeChanges...), append(fail.Moved, warn.Moved...),
-	}
-	body, err := json.Marshal(both)
-	if err != nil {
-		return nil
-	}
-	return body
 }

@@ -245,6 +245,8 @@ func pythonText(v any) string {
 		return "False"
 	case float64:
 		return pythonFloat(v)
+	case time.Time:
+		return pythonTime(v)
 	}
 	return text(v)
 }
@@ -258,7 +260,7 @@ func jsonValue(v any) any {
 		}
 		return nil
 	case time.Time:
-		return v.Format(time.RFC3339Nano)
+		return v.UTC().Format("2006-01-02T15:04:05-07:00")
 	case Date:
 		return v.Format(time.DateOnly)
 	case []dq.Column:

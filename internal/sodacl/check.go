@@ -67,7 +67,7 @@ func (p *parser) check(c *Check, line, config *yaml.Node) *Check {
 		p.mistake(column(line, err.offset), "the check %q is left out: %s", clip(line.Value), err.problem)
 		return nil
 	}
-	c.Config = config
+	c.line, c.Config = line, config
 	c.Attributes = slices.Clone(p.attributes)
 	if config != nil {
 		if !p.configure(c, config) {
@@ -332,26 +332,49 @@ func (p *parser) groupEvolutionKey(c *Check, key, value *yaml.Node) (known, keep
 		s, ok := p.text(key, value)
 		c.Query = dedent(s)
 		return true, ok
-	case "warn", "fail":
-		for rule, v := range yamldoc.Entries(value) {
-			switch {
-			case rule.Value == "when groups change":
-				c.Groups.Changes = true
-			case rule.Value == "when required group missing" && key.Value == "warn":
-				c.Groups.WarnRequired = p.names(rule, v)
-			case rule.Value == "when forbidden group present" && key.Value == "warn":
-				c.Groups.WarnForbidden = p.names(rule, v)
-			case rule.Value == "when required group missing":
-				c.Groups.FailRequired = p.names(rule, v)
-			case rule.Value == "when forbidden group present":
-				c.Groups.FailForbidden = p.names(rule, v)
-			default:
-				p.mistake(rule, "unknown rule %q", rule.Value)
-			}
-		}
+	case "warn":
+		p.groupRules(&c.Groups.Warn, value)
+		return true, true
+	case "fail":
+		p.groupRules(&c.Groups.Fail, value)
 		return true, true
 	}
 	return false, true
+}
+
+func (p *parser) groupRules(r *GroupRules, rules *yaml.Node) {
+	for rule, v := range yamldoc.Entries(rules) {
+		switch rule.Value {
+		case "when required group missing":
+			r.Required = p.names(rule, v)
+		case "when forbidden group present":
+			r.Forbidden = p.names(rule, v)
+		case "when groups change":
+			p.groupChanges(r, v)
+		default:
+			p.mistake(rule, "unknown rule %q; there are when required group missing, when forbidden group present and when groups change", rule.Value)
+		}
+	}
+}
+
+func (p *parser) groupChanges(r *GroupRules, v *yaml.Node) {
+	if v.Kind == yaml.ScalarNode && v.Value == "any" {
+		r.Added, r.Deleted = true, true
+		return
+	}
+	if v.Kind != yaml.SequenceNode {
+		p.mistake(v, "\"when groups change\" must be any, or a list of group add and group delete")
+	}
+	for _, n := range v.Content {
+		switch n = yamldoc.Follow(n); n.Value {
+		case "group add":
+			r.Added = true
+		case "group delete":
+			r.Deleted = true
+		default:
+			p.mistake(n, "unknown group change %s; there are group add and group delete", yamldoc.KindOf(n))
+		}
+	}
 }
 
 // names reads a list of texts; anything else in it is a mistake, and the list is left out.

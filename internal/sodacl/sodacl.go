@@ -7,11 +7,9 @@
 package sodacl
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -136,6 +134,7 @@ type Check struct {
 	Kind Kind
 	// Header is the section it stands in, Line the check line, both as written; Config its nested configuration.
 	Header, Line string
+	line         *yaml.Node
 	Config       *yaml.Node
 	At           Position
 	// Name is what people called it, unresolved; empty for none. Identity likewise.
@@ -175,23 +174,6 @@ func (c *Check) Column() string {
 		return ""
 	}
 	return c.Args[0]
-}
-
-// Source is the check as it could be written in a file of its own.
-func (c *Check) Source() string {
-	if c.Config == nil {
-		return c.Header + ":\n  " + c.Line
-	}
-	line := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: c.Line}
-	entry := &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{line, c.Config}}
-	list := &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{entry}}
-	var out bytes.Buffer
-	e := yaml.NewEncoder(&out)
-	e.SetIndent(2)
-	if err := e.Encode(map[string]*yaml.Node{c.Header: list}); err != nil {
-		return c.Header + ":\n  " + c.Line // an alias that cannot be printed
-	}
-	return strings.TrimSpace(out.String())
 }
 
 // DefaultName is the check's name if people gave none, unresolved.
@@ -334,12 +316,34 @@ type ReferenceTo struct {
 // OtherTable is "row_count same as Table [Partition] in Source"; Filter is what the partition selects.
 type OtherTable struct{ Table, Partition, Filter, Source string }
 
-// Groups is a group by (Fields, Limit, Checks) or a group evolution (rules).
+// Groups is a group by (Fields, Limit, Checks) or a group evolution (Warn and Fail).
 type Groups struct {
-	Fields []string
-	Limit  int
-	Checks []*Check
-	// The rules of a group evolution.
-	WarnRequired, WarnForbidden, FailRequired, FailForbidden []string
-	Changes                                                  bool
+	Fields     []string
+	Limit      int
+	Checks     []*Check
+	Warn, Fail GroupRules
+}
+
+// GroupRules are the rules of one side of a group evolution.
+type GroupRules struct {
+	Required, Forbidden []string
+	// Added and Deleted: a group that was, or was not, there in the former scan is bad.
+	Added, Deleted bool
+}
+
+// Changes tells whether the rules are about the former scan.
+func (r GroupRules) Changes() bool { return r.Added || r.Deleted }
+
+// InGroup is a nested check of a group by, for one group; the reference client tells such checks apart by a key
+// "group_value" of their configuration.
+func (c *Check) InGroup(label string) *Check {
+	one := *c
+	key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "group_value"}
+	value := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "[" + label + "]", Style: yaml.SingleQuotedStyle}
+	one.Config = &yaml.Node{Kind: yaml.MappingNode}
+	if c.Config != nil {
+		one.Config.Content = slices.Clone(c.Config.Content)
+	}
+	one.Config.Content = append(one.Config.Content, key, value)
+	return &one
 }

@@ -29,8 +29,8 @@ func Results(s *dq.Scan) map[string]any {
 	}
 	for _, m := range s.Measurements {
 		w := map[string]any{"identity": m.Identity, "metricName": m.Name, "value": m.Value}
-		if m.Name == "schema" {
-			w["dataSourceName"], w["tableName"] = m.Dataset.DataSource, m.Dataset.Name
+		if m.Name == "schema" || m.Name == "group evolution" {
+			w["dataSourceName"], w["tableName"], w["partitionName"], w["columnName"] = m.Dataset.DataSource, m.Dataset.Name, nil, nil
 		}
 		metrics = append(metrics, w)
 	}
@@ -49,7 +49,7 @@ func Results(s *dq.Scan) map[string]any {
 		}
 	}
 	for _, l := range s.Logs {
-		w := map[string]any{"level": l.Level, "message": l.Message, "timestamp": l.Time.UTC().Format(time.RFC3339Nano), "index": l.Index, "doc": nil, "location": nil}
+		w := map[string]any{"level": l.Level, "message": l.Message, "timestamp": l.Time.UTC().Format(time.RFC3339Nano), "index": l.Index}
 		if l.Location != nil {
 			w["location"] = wireLocation{&l.Location.File, l.Location.Line, l.Location.Col}
 		}
@@ -101,7 +101,10 @@ func wireAttributes(list []dq.Attribute) []map[string]any {
 }
 
 func wireDiagnostics(r *dq.Result) map[string]any {
-	d := map[string]any{"blocks": []any{}, "value": nil}
+	d := map[string]any{"blocks": []any{}}
+	if r.ValueLabel == "" {
+		d["value"] = nil
+	}
 	var more map[string]json.RawMessage
 	if json.Unmarshal(r.Diagnostics, &more) == nil {
 		for name, raw := range more {

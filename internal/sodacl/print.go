@@ -1,6 +1,7 @@
-package engine
+package sodacl
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -9,9 +10,44 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/yamldoc"
 )
 
-// omap prints a check's configuration to the byte as the reference client does (the Python library ruamel.yaml, an ordered
-// map with sorted keys, quotes as people wrote them, lines folded at 80), because check identities are hashes of that text.
-func omap(members [][2]*yaml.Node) string {
+// Checks are printed to the byte as the reference client does (the Python library ruamel.yaml: quotes as people wrote them,
+// lines folded at 80), because check identities are hashes of such text.
+
+// Source is the check as it could be written in a file of its own.
+func (c *Check) Source() string {
+	if c.Config == nil {
+		return c.Header + ":\n  " + c.Line
+	}
+	p := &printer{}
+	p.write(c.Header + ":")
+	p.newline(2)
+	p.write("- ")
+	p.member(c.line, c.Config, 4)
+	return strings.TrimRight(p.out.String(), "\n")
+}
+
+// withoutIdentity are the keys of a check's configuration that may change without it becoming another check.
+var withoutIdentity = []string{"name", "samples limit", "identity", "attributes", "template", "warn_only"}
+
+// tuning are further keys of anomaly checks that may change so.
+var tuning = []string{"take_over_existing_anomaly_score_check", "training_dataset_parameters", "model", "severity_level_parameters"}
+
+// IdentityText is what of the check's configuration makes it another check when it changes, as an ordered map; empty if
+// there is nothing of the kind.
+func (c *Check) IdentityText() string {
+	if c.Config == nil {
+		return ""
+	}
+	var members [][2]*yaml.Node
+	for key, value := range yamldoc.Entries(c.Config) {
+		if !slices.Contains(withoutIdentity, key.Value) && !(c.Kind == Anomaly && slices.Contains(tuning, key.Value)) {
+			members = append(members, [2]*yaml.Node{key, value})
+		}
+	}
+	if len(members) == 0 {
+		return ""
+	}
+	slices.SortFunc(members, func(a, b [2]*yaml.Node) int { return strings.Compare(a[0].Value, b[0].Value) })
 	p := &printer{}
 	p.write("!!omap")
 	for _, m := range members {
