@@ -119,7 +119,7 @@ func allCommandsOfSoda4(t *testing.T, client string, oldest bool) {
 	}
 
 	s.publishAndFetch(soda)
-	s.managed(soda, database.Port)
+	s.managed(soda, oldest)
 	soda.must(3, append(verify("good.yml", "source.yml")[:6], "-sc", "wrongkey.yml", "-p")...)
 	s.expireTokens(t, soda, verify("good.yml", "source.yml"), oldest)
 	if !oldest {
@@ -157,7 +157,7 @@ func (s *sodalite) publishAndFetch(soda *scanner) {
 }
 
 // managed runs scans whose ids are given from outside, as schedulers of data teams do.
-func (s *sodalite) managed(soda *scanner, port int) {
+func (s *sodalite) managed(soda *scanner, oldest bool) {
 	t := s.t
 	t.Helper()
 	id := func(n int) []string { return []string{fmt.Sprintf("SODA_SCAN_ID=11111111-2222-3333-4444-%012d", n)} }
@@ -176,7 +176,18 @@ func (s *sodalite) managed(soda *scanner, port int) {
 	waitFor(t, "warning of a managed scan", 10*time.Second, func() bool { w := s.warning(); return w != nil && w.State == "failed" })
 	soda.mustWith(id(3), 0, args("good.yml", "source.yml")...)
 	waitFor(t, "warning gone", 10*time.Second, func() bool { return s.warning() == nil })
-	soda.mustWith(id(4), 0, "data-source", "test", "-ds", "source.yml", "-sc", "cloud.yml")
+	if !oldest { // which does not know of the server here
+		soda.mustWith(id(4), 0, "data-source", "test", "-ds", "source.yml", "-sc", "cloud.yml")
+		s.streamed("11111111-2222-3333-4444-000000000004")
+	}
+}
+
+// streamed looks at the page of a scan whose client only streamed its log.
+func (s *sodalite) streamed(id string) {
+	s.t.Helper()
+	if text := s.signIn().get("/scans/" + id).Find("main").Text(); !strings.Contains(text, "Running") || !strings.Contains(text, "tested ok") {
+		s.t.Errorf("the page of a streamed log: %s", text)
+	}
 }
 
 // scansOf counts the scans of a definition by state.
