@@ -9,7 +9,6 @@ import (
 	"log"
 	"os"
 	"time"
-	_ "time/tzdata" // schedules are in time zones, and the runtime has no database of them
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -30,6 +29,8 @@ type event struct {
 	Definition    string    `json:"definition"`
 	ID            string    `json:"id"`
 	DataTimestamp time.Time `json:"dataTimestamp"`
+	// Source is a data source to connect to, to see whether it can be reached from here.
+	Source string `json:"source"`
 }
 
 func main() {
@@ -63,8 +64,10 @@ func main() {
 				return nil, err
 			}
 			return here.Run(ctx, run.ID)
+		case e.Source != "":
+			return executor.Test(ctx, e.Source)
 		}
-		return nil, errors.New(`the event has none of "tick", "run" and "definition": send {"definition": "NAME"} to run a scan definition`)
+		return nil, errors.New(`the event has none of "tick", "run", "definition" and "source": send {"definition": "NAME"} to run a scan definition`)
 	})
 }
 

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
@@ -75,6 +76,19 @@ func (e *Executor) do(ctx context.Context, w *watcher, run Run) *done {
 		Sources: func(name string) (*engine.Source, error) { return e.source(ctx, name) },
 	})
 	return out
+}
+
+// Test connects to a data source and lists its first datasets.
+func (e *Executor) Test(ctx context.Context, source string) (engine.Reached, error) {
+	s, err := e.source(ctx, source)
+	if err != nil {
+		return engine.Reached{}, err
+	}
+	found, err := engine.Test(ctx, s)
+	if err != nil {
+		return found, fmt.Errorf("data source %q: %w", source, err)
+	}
+	return found, nil
 }
 
 func (e *Executor) source(ctx context.Context, name string) (*engine.Source, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	_ "time/tzdata" // Lambda's runtime has no database of time zones
 
 	"github.com/robfig/cron/v3"
 )

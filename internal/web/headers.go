@@ -3,7 +3,7 @@ package web
 import "net/http"
 
 // contentPolicy lets a page load what this package embeds and nothing else. There are no inline styles or scripts.
-const contentPolicy = "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; form-action 'self'; " +
+const contentPolicy = "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action 'self'; " +
 	"base-uri 'none'; frame-ancestors 'none'"
 
 // secure sets the headers that every answer carries. The referrer policy must not be no-referrer: browsers then send

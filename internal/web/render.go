@@ -17,7 +17,7 @@ var templateFiles embed.FS
 type pages map[string]func() *template.Template
 
 var pageNames = []string{
-	"checks", "check", "datasets", "dataset", "scans", "scan", "run", "definitions", "definition", "contract", "sample", "attributes", "connect", "sign-in", "problem",
+	"checks", "check", "datasets", "dataset", "scans", "scan", "run", "definitions", "definition", "editor", "contract", "sample", "attributes", "connect", "sign-in", "problem",
 }
 
 func parsePages(a *assets) pages {
@@ -42,7 +42,7 @@ type view struct {
 	Version string
 	Sprite  template.HTML
 	Body    any
-	// Refresh is after how many seconds the page is to show itself again, 0 for never.
+	// Refresh is after how many seconds the page is to show itself again where there are no scripts, 0 for never.
 	Refresh int
 }
 

@@ -18,6 +18,7 @@ type scansView struct {
 	States     menu
 	Fields     []field
 	Clear      string
+	Open       []runRow // scans that run here now
 	Rows       []scanRow
 	Newest     string // the address of the first page, "" on it
 	Older      string
@@ -67,7 +68,12 @@ func (s *site) scans(w http.ResponseWriter, r *http.Request) error {
 	if filter.Definition != "" || filter.State != "" {
 		v.Clear = a.with("definition", "", "state", "", "before", "").String()
 	}
-	v.Virgin = len(v.Rows) == 0 && v.Clear == "" && filter.Before == ""
+	if filter.Before == "" && filter.State == "" {
+		if v.Open, err = s.openRuns(r.Context(), filter.Definition); err != nil {
+			return err
+		}
+	}
+	v.Virgin = len(v.Rows)+len(v.Open) == 0 && v.Clear == "" && filter.Before == ""
 	return s.render(w, r, http.StatusOK, "scans", view{Title: "Scans", Section: "scans", Body: v})
 }
 

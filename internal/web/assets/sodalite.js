@@ -35,3 +35,44 @@ for (const block of document.querySelectorAll("pre[data-copy]")) {
   });
   block.after(button);
 }
+
+// A scan that goes on: show how far it is, and its result when it is there, without loading the page again.
+const follow = () => {
+  if (!document.querySelector("[data-open]")) return;
+  setTimeout(async () => {
+    if (!document.hidden) await look().catch(() => {}); // the network may be back the next time
+    follow();
+  }, 1500);
+};
+const look = async () => {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (page.querySelector("[data-open]")) {
+    for (const part of page.querySelectorAll("[data-part]")) {
+      const shown = document.querySelector(`[data-part="${part.dataset.part}"]`);
+      if (shown.innerHTML !== part.innerHTML) shown.innerHTML = part.innerHTML;
+    }
+    return;
+  }
+  if (answer.redirected) return location.reload(); // signed out in the meantime
+  document.title = page.title;
+  document.querySelector("main").replaceChildren(...page.querySelector("main").childNodes);
+  document.querySelector("main").focus({ preventScroll: true });
+};
+follow();
+
+// A mistake in a file of checks: go to its line.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-line]");
+  if (!link) return;
+  event.preventDefault();
+  const area = document.getElementById(link.hash.slice(1));
+  const lines = area.value.split("\n");
+  const line = Math.min(Number(link.dataset.line) || 1, lines.length) - 1;
+  const start = lines.slice(0, line).reduce((n, text) => n + text.length + 1, 0);
+  const column = Math.max(0, (Number(link.dataset.column) || 1) - 1);
+  area.focus();
+  area.setSelectionRange(start + column, start + lines[line].length);
+  area.scrollTop = Math.max(0, line - 4) * parseFloat(getComputedStyle(area).lineHeight);
+});

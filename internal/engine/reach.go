@@ -9,10 +9,10 @@ import (
 // Reached is what a data source said when it was tried.
 type Reached struct {
 	// Connected is how long connecting took.
-	Connected time.Duration
+	Connected time.Duration `json:"connected"`
 	// Datasets are the first of Count that the data source has.
-	Datasets []string
-	Count    int64
+	Datasets []string `json:"datasets"`
+	Count    int64    `json:"count"`
 }
 
 // patience is how long a data source has to answer when it is tried.
