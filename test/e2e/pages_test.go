@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -172,13 +171,5 @@ func (b *browser) inspect(t *testing.T, name, path string, width int, scheme str
 	if n := evaluate[int](t, b, `[...document.querySelectorAll('main a, main button, main input:not([type=hidden]), main select')].filter(e => e.tabIndex < 0 && !e.closest('svg')).length`); n != 0 {
 		t.Errorf("%d controls cannot be reached by keyboard", n)
 	}
-	if dir := os.Getenv("SODALITE_SCREENSHOTS"); dir != "" {
-		picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), picture, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b.picture(t, fmt.Sprintf("%s-%d-%s", name, width, scheme))
 }
