@@ -39,6 +39,8 @@ type Remote struct {
 	Covers     []dq.DatasetRef
 	By         string // the API key's name
 	DataTime   time.Time
+	// Batched says that results come in several messages, and that the scanner says itself when it ends.
+	Batched bool
 	// Ended says that the scan's results are there, so that words about it that come later begin no run.
 	Ended bool
 }
@@ -46,7 +48,9 @@ type Remote struct {
 // Begin notes that a remote scanner's scan goes on; one that is known already only gets its definition. ErrFinished if the
 // run has ended.
 func (s *Store) Begin(ctx context.Context, r Remote) error {
-	_, err := s.hear(ctx, r, func(run *Run) { run.Definition = cmp.Or(run.Definition, r.Definition) })
+	_, err := s.hear(ctx, r, func(run *Run) {
+		run.Definition, run.Batched = cmp.Or(run.Definition, r.Definition), run.Batched || r.Batched
+	})
 	return err
 }
 
@@ -57,7 +61,7 @@ func (s *Store) hear(ctx context.Context, r Remote, change func(*Run)) (Run, err
 		run, item, err := s.read(ctx, r.ID)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			run = Run{ID: r.ID, Definition: r.Definition, State: dq.Executing, Trigger: ByScanner, By: r.By, Covers: r.Covers, DataTime: r.DataTime, Requested: now, Started: now}
+			run = Run{ID: r.ID, Definition: r.Definition, State: dq.Executing, Trigger: ByScanner, By: r.By, Covers: r.Covers, Batched: r.Batched, DataTime: r.DataTime, Requested: now, Started: now}
 			if r.Ended {
 				run.State, run.Ended = dq.Completed, now
 			}
@@ -98,17 +102,23 @@ func (s *Store) End(ctx context.Context, id string, state dq.ScanState, why stri
 const silent = "The scanner fell silent and did not say how its scan ended."
 
 // buryRemote ends the run of a scanner that fell silent, with a failed scan if it is known of which definition. Results that
-// it had sent stay: they were a part, so the failed scan stands beside them.
+// had come are its end, unless they come in batches: then they were a part, and the failed scan stands beside them.
 func (e *Executor) buryRemote(ctx context.Context, run Run) error {
+	head, err := e.Hub.ScanHead(ctx, run.ID)
+	if err != nil && !errors.Is(err, hub.ErrNotFound) {
+		return fmt.Errorf("run %s: %w", run.ID, err)
+	}
+	stored := err == nil
+	if stored && !run.Batched {
+		return e.end(ctx, run.ID, head.State, head.Why)
+	}
 	if run.Definition != "" {
 		scan := e.failed(run, silent)
 		scan.ID, scan.Scanner, scan.Covers = run.ID, dq.Scanner{}, run.Covers
-		accepted, err := e.Hub.Accept(ctx, scan)
-		if err == nil && accepted.Duplicate {
+		if stored {
 			scan.ID = dq.OpaqueID(26, "silent", run.ID)
-			_, err = e.Hub.Accept(ctx, scan)
 		}
-		if err != nil {
+		if _, err := e.Hub.Accept(ctx, scan); err != nil {
 			return fmt.Errorf("run %s: %w", run.ID, err)
 		}
 	}

@@ -102,6 +102,8 @@ type Run struct {
 	Why   string `json:"why,omitempty"`
 	// Covers are datasets that a remote scanner's run is about, as far as its log told.
 	Covers []dq.DatasetRef `json:"covers,omitempty"`
+	// Batched says that a remote scanner's results come in several messages, until it ends the scan.
+	Batched bool `json:"batched,omitempty"`
 	// Lines and LogBytes are the size of the log that a remote scanner streamed.
 	Lines    int `json:"lines,omitempty"`
 	LogBytes int `json:"logBytes,omitempty"`

@@ -77,7 +77,7 @@ func (s *server) insert4(c call) (any, error) {
 // received ends the run of a scan whose results are here; one that sends them in batches says itself when it ends.
 func (s *server) received(c call, in v4.Inserted) error {
 	if in.Batch {
-		return ignoreFinished(s.Runs.Begin(c.Context(), runs.Remote{ID: in.Given, Definition: in.Definition, By: c.who.Name}))
+		return ignoreFinished(s.Runs.Begin(c.Context(), runs.Remote{ID: in.Given, Definition: in.Definition, By: c.who.Name, Batched: true}))
 	}
 	return s.Runs.End(c.Context(), in.Given, in.State, in.Why())
 }
@@ -173,7 +173,7 @@ func (s *server) scanStart(c call) (any, error) {
 	if !errors.Is(err, hub.ErrNotFound) {
 		return nil, err
 	}
-	err = s.Runs.Begin(c.Context(), runs.Remote{ID: start.ScanID, Definition: start.Definition, By: c.who.Name, DataTime: start.DataTime})
+	err = s.Runs.Begin(c.Context(), runs.Remote{ID: start.ScanID, Definition: start.Definition, By: c.who.Name, DataTime: start.DataTime, Batched: true})
 	if errors.Is(err, runs.ErrFinished) {
 		return nil, finished(start.ScanID)
 	}

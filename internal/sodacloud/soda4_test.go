@@ -1,6 +1,7 @@
 package sodacloud_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -291,6 +292,43 @@ func TestAScannerThatIsKilledLeavesAWarning(t *testing.T) {
 	s.insert4(t, verified("pass", s.now.Format(time.RFC3339), nil))
 	if w := s.warnings(t); len(w) != 0 {
 		t.Errorf("warnings after a good scan %+v", w)
+	}
+}
+
+// deaf is a store of runs that cannot be told that a scan has ended.
+type deaf struct{ *runs.Store }
+
+func (deaf) End(context.Context, string, dq.ScanState, string) error { return errStorage }
+
+func TestResultsAreNotTakenForSilence(t *testing.T) {
+	s := mustStart(t, nil)
+	door := mustStart(t, func(c *sodacloud.Config) { c.Hub, c.Runs = s.hub, deaf{s.runs} })
+	s.stream(t, "live", "batchV4", logLine("a", 0, 1, "one"))
+	status, _, answer := door.send(t, "/api/command", nil, mustJSON(t, withToken("sodaCoreInsertScanResults", verified("pass", "2026-11-24T00:00:00+00:00", map[string]any{"scanId": "live"}))))
+	if status != 200 {
+		t.Fatalf("what is stored is acknowledged: %d %s", status, answer)
+	}
+	s.now = s.now.Add(3 * time.Hour)
+	if done := s.bury(t); done.Lost != 1 {
+		t.Errorf("%+v", done)
+	}
+	page, err := s.hub.Scans(t.Context(), hub.ScanFilter{})
+	if run, runErr := s.runs.Run(t.Context(), "live"); err != nil || runErr != nil || len(page.Rows) != 1 || run.State != dq.Completed {
+		t.Errorf("scans %+v, run %+v", page.Rows, run)
+	}
+}
+
+func TestBatchesWithoutAnEndHaveFailed(t *testing.T) {
+	s := mustStart(t, nil)
+	batch := verified("pass", "2026-11-24T00:00:00+00:00", map[string]any{"scanReference": "cut"})
+	if status, answer := s.ask(t, "/api/command", "sodaCoreInsertScanDataBatch", batch); status != 200 { // without a start, too
+		t.Fatalf("%d %s", status, answer)
+	}
+	s.now = s.now.Add(3 * time.Hour)
+	s.bury(t)
+	page, err := s.hub.Scans(t.Context(), hub.ScanFilter{})
+	if err != nil || len(page.Rows) != 2 || page.Rows[0].State != dq.Failed || page.Rows[1].State != dq.Completed {
+		t.Errorf("scans %+v, %v; want what came, and a failed scan beside it", page.Rows, err)
 	}
 }
 

@@ -64,9 +64,6 @@ func valueMarks(lo, hi float64, n int, measure string) []mark {
 		case measure == wording.MeasurePercent:
 			text += "%"
 		}
-		if measure == wording.MeasurePercent {
-			text += "%"
-		}
 		marks = append(marks, mark{v, text})
 	}
 	return marks

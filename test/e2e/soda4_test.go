@@ -179,6 +179,10 @@ func (s *sodalite) managed(soda *scanner, oldest bool) {
 	if !oldest { // which does not know of the server here
 		soda.mustWith(id(4), 0, "data-source", "test", "-ds", "source.yml", "-sc", "cloud.yml")
 		s.streamed("11111111-2222-3333-4444-000000000004")
+		soda.mustWith(id(5), 0, "data-source", "discover", "-ds", "source.yml", "-sc", "cloud.yml", "--scan-definition-name", "managed discovery")
+		if got := state(5); got != "completed" {
+			t.Errorf("the managed discovery, in batches, is %s", got)
+		}
 	}
 }
 
