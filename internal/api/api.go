@@ -39,6 +39,8 @@ type Runs interface {
 	Start(ctx context.Context, r runs.Request) (runs.Run, error)
 	Run(ctx context.Context, id string) (runs.Run, error)
 	Cancel(ctx context.Context, id, by string) (runs.Run, error)
+	// Log is what a remote scanner streamed of its log.
+	Log(ctx context.Context, id string) ([]dq.LogLine, error)
 	DefinitionByID(ctx context.Context, id string) (runs.Definition, error)
 }
 

@@ -134,6 +134,9 @@ func (s *server) cancelScan(w http.ResponseWriter, r *http.Request, by string) e
 	if errors.Is(err, runs.ErrFinished) {
 		return failure(http.StatusBadRequest, "invalid_state", "The scan has ended (%s) and cannot be canceled.", run.State)
 	}
+	if errors.Is(err, runs.ErrRemote) {
+		return failure(http.StatusBadRequest, "invalid_state", "A scanner elsewhere runs this scan; it can only be stopped there.")
+	}
 	if errors.Is(err, runs.ErrNotFound) {
 		if _, scan := s.Hub.Scan(r.Context(), r.PathValue("id")); scan == nil {
 			return failure(http.StatusBadRequest, "invalid_state", "A scanner elsewhere ran this scan; it has ended and cannot be canceled.")
@@ -162,11 +165,16 @@ func (s *server) logs(r *http.Request) (any, error) {
 	}
 	scan, err := s.Hub.Scan(r.Context(), r.PathValue("id"))
 	if errors.Is(err, hub.ErrNotFound) {
-		_, err = s.runRow(r) // its log comes with its result
+		_, err = s.runRow(r) // its log comes with its result, or is streamed
 	}
 	if err != nil {
 		return nil, err
 	}
+	streamed, err := s.Runs.Log(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	scan.Logs = runs.JoinLogs(streamed, scan.Logs)
 	lines := []logLine{}
 	for i := number * size; i < min(len(scan.Logs), (number+1)*size); i++ {
 		l := scan.Logs[i]

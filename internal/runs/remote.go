@@ -259,3 +259,16 @@ func inOrder(lines []Line) []dq.LogLine {
 	}
 	return out
 }
+
+// JoinLogs puts what was streamed of a scan's log before what came with its result. Scanners send a line once, one way or the
+// other.
+func JoinLogs(streamed, sent []dq.LogLine) []dq.LogLine {
+	if len(streamed) == 0 {
+		return sent
+	}
+	lines := slices.Concat(streamed, sent)
+	for i := range lines {
+		lines[i].Index = i
+	}
+	return lines
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/notify"
+	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/wording"
 )
 
@@ -119,7 +120,7 @@ func (s *site) scan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	scan.Logs = joinLogs(streamed, scan.Logs)
+	scan.Logs = runs.JoinLogs(streamed, scan.Logs)
 	a := newAddress("/scans/"+id, r.URL.Query(), "level", "q", "log", "checks", "queries")
 	now := clock{s.Now()}
 	v := now.scanView(&scan, a)
@@ -128,19 +129,6 @@ func (s *site) scan(w http.ResponseWriter, r *http.Request) error {
 		s.addDeliveries(r.Context(), now, id, &v)
 	}
 	return s.render(w, r, http.StatusOK, "scan", view{Title: clip(scan.Definition, 80) + " scan", Section: "scans", Body: v})
-}
-
-// joinLogs puts what was streamed of a scan's log before what came with its result. Scanners send a line once, one way or
-// the other.
-func joinLogs(streamed, sent []dq.LogLine) []dq.LogLine {
-	if len(streamed) == 0 {
-		return sent
-	}
-	lines := slices.Concat(streamed, sent)
-	for i := range lines {
-		lines[i].Index = i
-	}
-	return lines
 }
 
 // addDeliveries lists the messages of the scan. They are a side matter: the page stands without them.
