@@ -1,0 +1,90 @@
+package quick
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/sodalite-dq/sodalite/internal/source/files/column"
+)
+
+// compile makes an expression over the columns of a table ready. It panics with ErrUnsupported.
+func compile(x expr, t *column.Table) *node {
+	switch x := x.(type) {
+	case literal:
+		return constantNode(x.value)
+	case columnx:
+		for i, c := range t.Columns {
+			if strings.EqualFold(c.Name, x.name) {
+				return columnNode(i, c.Type)
+			}
+		}
+	case not:
+		return negated(compile(x.x, t))
+	case minus:
+		if l, ok := x.x.(literal); ok {
+			switch v := l.value.(type) {
+			case int64:
+				return constantNode(-v)
+			case float64:
+				return constantNode(-v)
+			}
+		}
+	case isNull:
+		return nullTest(compile(x.x, t), x.no)
+	case in:
+		return among(compile(x.x, t), x.list, x.no)
+	case operation:
+		return compileBinary(x, t)
+	case choose:
+		return compileChoice(x, t)
+	case call:
+		if x.name == "length" && len(x.args) == 1 && !x.distinct {
+			return length(compile(x.args[0], t))
+		}
+	}
+	unsupported()
+	return nil
+}
+
+func compileBinary(x operation, t *column.Table) *node {
+	l, r := compile(x.l, t), compile(x.r, t)
+	switch x.op {
+	case "and", "or":
+		return both(l, r, x.op == "or")
+	case "+", "-", "*":
+		return arithmetic(x.op, l, r)
+	case "like", "regexp":
+		pattern, ok := r.constant.(string)
+		if !ok {
+			unsupported()
+		}
+		if x.op == "like" {
+			pattern = likePattern(pattern)
+		}
+		re, err := regexp.Compile(pattern)
+		if err != nil {
+			unsupported()
+		}
+		return matching(l, re)
+	case "/":
+		unsupported()
+	}
+	return comparison(x.op, l, r)
+}
+
+// likePattern is a pattern of LIKE as a regular expression.
+func likePattern(pattern string) string {
+	return `(?s)\A` + strings.NewReplacer("%", ".*", "_", ".").Replace(regexp.QuoteMeta(pattern)) + `\z`
+}
+
+func compileChoice(x choose, t *column.Table) *node {
+	var conditions, results []*node
+	for i := range x.conditions {
+		conditions, results = append(conditions, asBools(compile(x.conditions[i], t))), append(results, asInts(compile(x.results[i], t)))
+	}
+	var otherwise *node
+	if l, ok := x.otherwise.(literal); x.otherwise != nil && (!ok || l.value != nil) {
+		otherwise = asInts(compile(x.otherwise, t))
+	}
+	return chosen(conditions, results, otherwise)
+}
