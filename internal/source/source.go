@@ -309,7 +309,17 @@ type connection struct {
 func (c *connection) Close() error { return c.db.Close() }
 
 func (c *connection) Query(ctx context.Context, statement string, keep int) (*engine.Rows, error) {
-	rows, err := c.db.QueryContext(ctx, statement)
+	return Query(ctx, c.db, statement, keep, c.convert)
+}
+
+// Queryer is a handle or connection of database/sql.
+type Queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// Query does for a Queryer what [engine.Connection] asks for.
+func Query(ctx context.Context, q Queryer, statement string, keep int, convert Convert) (*engine.Rows, error) {
+	rows, err := q.QueryContext(ctx, statement)
 	if err != nil {
 		return nil, err
 	}
@@ -335,7 +345,7 @@ func (c *connection) Query(ctx context.Context, statement string, keep int) (*en
 		}
 		row := make([]any, len(values))
 		for i, v := range values {
-			row[i] = plain(c.convert(types[i], v))
+			row[i] = plain(convert(types[i], v))
 		}
 		out.Rows = append(out.Rows, row)
 	}

@@ -13,25 +13,34 @@ import (
 	sqlite3 "modernc.org/sqlite"
 )
 
-// Register adds what other databases have and SQLite lacks to every connection opened from then on: REGEXP, REGEXP_REPLACE
-// (of all matches), the family of STDDEV and VARIANCE, and PERCENTILE_DISC(x, fraction).
+// Register adds [Functions] to every connection that is opened from then on by the driver named sqlite.
 var Register = sync.OnceValue(func() error {
-	errs := []error{
-		sqlite3.RegisterDeterministicScalarFunction("regexp", 2, matches),
-		sqlite3.RegisterDeterministicScalarFunction("regexp_replace", 3, replaces),
-		aggregate("percentile_disc", 2, func() sqlite3.AggregateFunction { return &percentile{} }),
-	}
-	for name, sample := range map[string]bool{"stddev": true, "stddev_samp": true, "variance": true, "var_samp": true, "stddev_pop": false, "var_pop": false} {
-		root := name[0] == 's'
-		errs = append(errs, aggregate(name, 1, func() sqlite3.AggregateFunction { return &deviation{sample: sample, root: root} }))
+	var errs []error
+	for name, f := range Functions() {
+		errs = append(errs, sqlite3.RegisterFunction(name, f))
 	}
 	return errors.Join(errs...)
 })
 
-func aggregate(name string, arguments int32, make func() sqlite3.AggregateFunction) error {
-	return sqlite3.RegisterFunction(name, &sqlite3.FunctionImpl{NArgs: arguments, Deterministic: true, MakeAggregate: func(sqlite3.FunctionContext) (sqlite3.AggregateFunction, error) {
+// Functions are what other databases have and SQLite lacks: REGEXP, REGEXP_REPLACE (of all matches), the family of STDDEV and
+// VARIANCE, and PERCENTILE_DISC(x, fraction).
+func Functions() map[string]*sqlite3.FunctionImpl {
+	all := map[string]*sqlite3.FunctionImpl{
+		"regexp":          {NArgs: 2, Deterministic: true, Scalar: matches},
+		"regexp_replace":  {NArgs: 3, Deterministic: true, Scalar: replaces},
+		"percentile_disc": aggregate(2, func() sqlite3.AggregateFunction { return &percentile{} }),
+	}
+	for name, sample := range map[string]bool{"stddev": true, "stddev_samp": true, "variance": true, "var_samp": true, "stddev_pop": false, "var_pop": false} {
+		root := name[0] == 's'
+		all[name] = aggregate(1, func() sqlite3.AggregateFunction { return &deviation{sample: sample, root: root} })
+	}
+	return all
+}
+
+func aggregate(arguments int32, make func() sqlite3.AggregateFunction) *sqlite3.FunctionImpl {
+	return &sqlite3.FunctionImpl{NArgs: arguments, Deterministic: true, MakeAggregate: func(sqlite3.FunctionContext) (sqlite3.AggregateFunction, error) {
 		return make(), nil
-	}})
+	}}
 }
 
 var compiled sync.Map // of patterns, which are Go's (RE2), to expressions

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/source"
+	"github.com/sodalite-dq/sodalite/internal/source/files"
 	"github.com/sodalite-dq/sodalite/internal/source/mysql"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres"
 )
@@ -21,6 +22,7 @@ var kinds = map[string]Kind{
 	"postgres": postgres.New,
 	"redshift": postgres.NewRedshift,
 	"mysql":    mysql.New,
+	"files":    files.New,
 }
 
 // Add adds a kind under the name of its type, while the program starts.

@@ -108,11 +108,11 @@ func (p *csvParser) at(offset int, err error) error {
 	return fmt.Errorf("line %d: %w", bytes.Count(p.data[:offset], []byte("\n"))+1, err)
 }
 
-// record reads the fields of the record that begins at an offset, and gives the offset of the next. Blank lines have none.
-// Fields are parts of the data, not copies, unless they have doubled quotes.
+// record reads the fields of the record that begins at an offset, and gives the offset of the next. Blank lines are left out,
+// but where there is one column, whose NULL they are. Fields are parts of the data, not copies, unless they have doubled quotes.
 func (p *csvParser) record(at int, fields []string) ([]string, int, error) {
 	data, n := p.data, len(p.data)
-	for at < n && (data[at] == '\n' || data[at] == '\r') {
+	for len(p.columns) != 1 && at < n && (data[at] == '\n' || data[at] == '\r') {
 		at++
 	}
 	if at == n {

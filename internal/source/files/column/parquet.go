@@ -102,7 +102,7 @@ func readChunk(chunk parquet.ColumnChunk, rows int, c *parquet.Column, t Type) (
 				return nil, errors.New("it has more values than the row group has rows")
 			}
 			for i := range n {
-				if buffer[i].IsNull() {
+				if buffer[i].IsNull() || isNaN(buffer[i]) {
 					if v.Null == nil {
 						v.Null = make([]bool, rows)
 					}
@@ -125,6 +125,11 @@ func readChunk(chunk parquet.ColumnChunk, rows int, c *parquet.Column, t Type) (
 		return nil, fmt.Errorf("it has %d values where the row group has %d rows", at, rows)
 	}
 	return v, nil
+}
+
+// isNaN tells what is no number, which counts as NULL, as in SQLite.
+func isNaN(x parquet.Value) bool {
+	return x.Kind() == parquet.Double && math.IsNaN(x.Double()) || x.Kind() == parquet.Float && math.IsNaN(float64(x.Float()))
 }
 
 // setter makes room for a column's values, and gives what keeps one of them.

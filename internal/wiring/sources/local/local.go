@@ -1,5 +1,5 @@
 // Package local adds the data sources that are files of this machine to those of package sources. Commands import it;
-// function scan, which has no such files, is smaller without.
+// function scan has no such files.
 package local
 
 import (

@@ -7,8 +7,13 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/source"
+	"github.com/sodalite-dq/sodalite/internal/source/files"
 )
 
+// openDuckDB reads data files without DuckDB.
 func openDuckDB(s *source.Settings) (*engine.Source, error) {
-	return nil, fmt.Errorf("%s: data source %s needs DuckDB, which this program is built without; build it with CGO_ENABLED=1 go build -tags duckdb ./cmd/sodalite", s.At, s.Name)
+	if files.Reads(s.Text("path", "")) {
+		return files.New(s)
+	}
+	return nil, fmt.Errorf("%s: data source %s is a DuckDB database, which needs a library that this program is built without. Data files (CSV, Parquet, JSON) are read; for a database build it with CGO_ENABLED=1 go build -tags duckdb ./cmd/sodalite", s.At, s.Name)
 }

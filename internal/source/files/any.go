@@ -1,0 +1,186 @@
+package files
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"regexp"
+	"strings"
+
+	sqlite3 "modernc.org/sqlite"
+	"modernc.org/sqlite/vtab"
+
+	"github.com/sodalite-dq/sodalite/internal/engine"
+	"github.com/sodalite-dq/sodalite/internal/source"
+	"github.com/sodalite-dq/sodalite/internal/source/files/column"
+	"github.com/sodalite-dq/sodalite/internal/source/sqlite"
+)
+
+// module is the name of the kind of virtual tables that datasets are.
+const module = "columns"
+
+// anySQL answers all that SQLite understands, with the datasets as virtual tables.
+type anySQL struct {
+	c  *connection
+	db *sql.DB
+}
+
+func newAnySQL(c *connection) *anySQL {
+	d := &sqlite3.Driver{} // of its own, so that no two data sources share tables
+	a := &anySQL{c: c, db: sql.OpenDB(connector{d})}
+	for name, f := range sqlite.Functions() {
+		d.MustRegisterFunction(name, f) // it fails for a name twice only
+	}
+	if err := d.RegisterModule(module, tables{a}); err != nil {
+		panic(err) // as above
+	}
+	return a
+}
+
+// connector opens databases in memory. Text in double quotes that is no name is a mistake, and LIKE heeds case as elsewhere.
+type connector struct{ driver *sqlite3.Driver }
+
+func (c connector) Connect(context.Context) (driver.Conn, error) {
+	return c.driver.Open("file::memory:?_dqs=0&_pragma=case_sensitive_like(1)")
+}
+
+func (c connector) Driver() driver.Driver { return c.driver }
+
+func (a *anySQL) close() error { return a.db.Close() }
+
+// words are names and texts of a statement, any of which may be a dataset.
+var words = regexp.MustCompile(`"(?:[^"]|"")*"|[\pL_][\pL\pN_$]*`)
+
+func (a *anySQL) query(ctx context.Context, statement string, keep int) (*engine.Rows, error) {
+	c, err := a.db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close() // back into the pool
+	for _, word := range words.FindAllString(statement, -1) {
+		d := a.c.find(strings.ReplaceAll(strings.Trim(word, `"`), `""`, `"`))
+		if d == nil {
+			continue
+		}
+		t, err := a.c.load(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		if len(t.Columns) == 0 {
+			return nil, fmt.Errorf("the dataset %s has no columns: its files are empty", d.name)
+		}
+		if _, err := c.ExecContext(ctx, "CREATE VIRTUAL TABLE IF NOT EXISTS "+quoted(d.name)+" USING "+module); err != nil {
+			return nil, fmt.Errorf("the dataset %s: %w", d.name, err)
+		}
+	}
+	return source.Query(ctx, c, statement, keep, convert)
+}
+
+// declared is a column's type for SQLite: times are kept, and compared, as text.
+var declared = map[column.Type]string{
+	column.Boolean: "BOOLEAN", column.Integer: "BIGINT", column.Double: "DOUBLE", column.Text: "VARCHAR",
+	column.Date: "DATE_TEXT", column.Timestamp: "TIMESTAMP_TEXT", column.TimestampZone: "TIMESTAMPTZ_TEXT",
+}
+
+var undeclared = map[string]column.Type{"DATE_TEXT": column.Date, "TIMESTAMP_TEXT": column.Timestamp, "TIMESTAMPTZ_TEXT": column.TimestampZone}
+
+// convert reads times: those of columns, and what has their form in columns that are calculated.
+func convert(c *sql.ColumnType, v any) any {
+	switch name := c.DatabaseTypeName(); {
+	case undeclared[name] != "":
+		return value(v, undeclared[name])
+	case name != "":
+		return v
+	}
+	return sqlite.Convert(c, v)
+}
+
+// tables makes virtual tables of datasets by their names.
+type tables struct{ a *anySQL }
+
+// Create implements [vtab.Module].
+func (m tables) Create(ctx vtab.Context, args []string) (vtab.Table, error) {
+	name := args[2]
+	d := m.a.c.find(name)
+	if d == nil || d.table == nil {
+		return nil, fmt.Errorf("there is no dataset %s", name)
+	}
+	var columns []string
+	for _, c := range d.table.Columns {
+		columns = append(columns, quoted(c.Name)+" "+declared[c.Type])
+	}
+	return rows{d.table}, ctx.Declare("CREATE TABLE x(" + strings.Join(columns, ", ") + ")")
+}
+
+// Connect implements [vtab.Module].
+func (m tables) Connect(ctx vtab.Context, args []string) (vtab.Table, error) {
+	return m.Create(ctx, args)
+}
+
+// rows is a table read row by row.
+type rows struct{ table *column.Table }
+
+// BestIndex implements [vtab.Table]: each statement reads all rows.
+func (rows) BestIndex(*vtab.IndexInfo) error { return nil }
+
+// Open implements [vtab.Table].
+func (r rows) Open() (vtab.Cursor, error) { return &cursor{table: r.table}, nil }
+
+// Disconnect implements [vtab.Table].
+func (rows) Disconnect() error { return nil }
+
+// Destroy implements [vtab.Table].
+func (rows) Destroy() error { return nil }
+
+// cursor is at a row of a chunk.
+type cursor struct {
+	table      *column.Table
+	chunk, row int
+	vectors    []*column.Vector // of the chunk, as far as asked for
+}
+
+// Filter implements [vtab.Cursor].
+func (c *cursor) Filter(int, string, []vtab.Value) error {
+	c.chunk, c.row, c.vectors = 0, 0, make([]*column.Vector, len(c.table.Columns))
+	return nil
+}
+
+// Next implements [vtab.Cursor].
+func (c *cursor) Next() error {
+	if c.row++; c.row == c.table.Chunks[c.chunk].Rows {
+		c.chunk, c.row = c.chunk+1, 0
+		clear(c.vectors)
+	}
+	return nil
+}
+
+// Eof implements [vtab.Cursor].
+func (c *cursor) Eof() bool { return c.chunk >= len(c.table.Chunks) }
+
+// Column implements [vtab.Cursor].
+func (c *cursor) Column(i int) (vtab.Value, error) {
+	v := c.vectors[i]
+	if v == nil {
+		var err error
+		if v, err = c.table.Chunks[c.chunk].Vector(i); err != nil {
+			return nil, err
+		}
+		c.vectors[i] = v
+	}
+	switch {
+	case v.Null != nil && v.Null[c.row]:
+		return nil, nil
+	case v.Ints != nil:
+		return v.Ints[c.row], nil
+	case v.Floats != nil:
+		return v.Floats[c.row], nil
+	}
+	return v.Texts[c.row], nil
+}
+
+// Rowid implements [vtab.Cursor].
+func (c *cursor) Rowid() (int64, error) { return int64(c.chunk)<<32 | int64(c.row), nil }
+
+// Close implements [vtab.Cursor].
+func (c *cursor) Close() error { return nil }
