@@ -92,8 +92,8 @@ func validate(s *dq.Scan) error {
 	if err := validName("scan definition", s.Definition); err != nil {
 		return err
 	}
-	for _, d := range s.Datasets() {
-		if err := errors.Join(validName("data source", d.DataSource), validName("dataset", d.Name)); err != nil {
+	for _, d := range append(s.Datasets(), s.Covers...) {
+		if err := errors.Join(validName("data source", d.DataSource), validName("dataset", d.Name), validName("dataset's container", strings.Join(d.Prefix, "/"))); err != nil {
 			return err
 		}
 	}

@@ -151,9 +151,21 @@ func (s *server) failure(r *http.Request, err error, traceID string) *Failure {
 		f = &Failure{Status: http.StatusBadRequest, Code: "invalid_payload", Message: err.Error()}
 	default:
 		log.ErrorContext(r.Context(), "request failed", "error", err)
-		return &Failure{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "The storage did not answer. Send it again, nothing doubles. Trace id " + traceID + "."}
+		return patient(r, &Failure{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "The storage did not answer. Send it again, nothing doubles. Trace id " + traceID + "."})
 	}
 	log.WarnContext(r.Context(), "request refused", "status", f.Status, "reason", f.Message, "cause", f.Cause)
+	return f
+}
+
+// retryAfter is how long a client is asked to wait when the storage does not answer.
+const retryAfter = 5 * time.Second
+
+// patient asks a client to wait and send again that says it would: Soda Core from 4.28 on does so for some minutes when it is
+// answered 429. Others would take that for an end like any other.
+func patient(r *http.Request, f *Failure) *Failure {
+	if r.Header.Get("X-Soda-Backpressure") != "" {
+		f.Status, f.After = http.StatusTooManyRequests, retryAfter
+	}
 	return f
 }
 

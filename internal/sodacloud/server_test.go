@@ -204,6 +204,10 @@ func TestTroubleOfOurs(t *testing.T) {
 	if status != http.StatusServiceUnavailable || strings.Contains(fmt.Sprint(answer), "detail") {
 		t.Errorf("insert: %d %s; want 503 without detail", status, answer)
 	}
+	status, header, _ := s.send(t, "/api/command", map[string]string{"X-Soda-Backpressure": "1"}, insert(`"definitionName":"d"`))
+	if status != http.StatusTooManyRequests || header.Get("Retry-After") != "6" {
+		t.Errorf("insert of a client that waits: %d, Retry-After %q; want 429", status, header.Get("Retry-After"))
+	}
 	for _, kind := range []string{"sodaCoreHistoricMeasurements", "sodaCoreAvailableCheckAttributes"} {
 		body := fmt.Sprintf(`{"type":%q,"filter":{"type":"and","andExpressions":[]},"token":"token-of-stub"}`, kind)
 		status, _, answer := s.send(t, "/api/query", nil, []byte(body))

@@ -414,6 +414,7 @@ func TestBadInputOfSodaCore4(t *testing.T) {
 		"a transition":         {"/api/command", "sodaCoreTransitionContractRequest", map[string]any{"contractRequestNumber": 1}, "soda contract publish"},
 		"an unknown command":   {"/api/command", "sodaCoreV3MigrationCreate", nil, "unknown command"},
 		"contract is a number": {"/api/command", "sodaCoreInsertScanResults", map[string]any{"contract": 5}, "contract: is a JSON number"},
+		"endless container":    {"/api/command", "sodaCoreInsertScanResults", verified("pass", "", map[string]any{"checks": []any{map[string]any{"checkPath": "a", "outcome": "pass", "table": "t", "datasetPrefix": []string{strings.Repeat("x", 1001)}}}}), "1001 characters"},
 		"no definition":        {"/api/command", "sodaCoreInsertScanResults", map[string]any{"contract": map[string]any{}}, "scan definition"},
 	} {
 		s := mustStart(t, nil)

@@ -17,6 +17,7 @@ import (
 type expiring struct {
 	*httptest.Server
 	mu     sync.Mutex
+	busy   bool // instead asks the client, once, to send its results later
 	counts map[string]int
 }
 
@@ -37,7 +38,15 @@ func startExpiring(t *testing.T, target string) *expiring {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		body = e.spoil(body)
+		if e.busy && e.number("deferred") == 0 && bytes.Contains(body, []byte(`"sodaCoreInsertScanResults"`)) {
+			e.count(true, "deferred")
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, `{"code":"unavailable","message":"busy"}`, http.StatusTooManyRequests)
+			return
+		}
+		if !e.busy {
+			body = e.spoil(body)
+		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		proxy.ServeHTTP(w, r)
 	}))

@@ -121,8 +121,9 @@ func allCommandsOfSoda4(t *testing.T, client string, oldest bool) {
 	s.publishAndFetch(soda)
 	s.managed(soda, oldest)
 	soda.must(3, append(verify("good.yml", "source.yml")[:6], "-sc", "wrongkey.yml", "-p")...)
-	s.expireTokens(t, soda, verify("good.yml", "source.yml"), oldest)
+	s.expireTokens(t, soda, verify("good.yml", "source.yml"))
 	if !oldest {
+		s.deferResults(t, soda, verify("good.yml", "source.yml"))
 		soda.must(0, "data-source", "discover", "-ds", "source.yml", "-sc", "cloud.yml", "--scan-definition-name", "discover shop")
 		waitFor(t, "discovered", 10*time.Second, func() bool { return s.scansOf("discover shop")["completed"] == 1 })
 		soda.must(3, "request", "fetch", "-sc", "cloud.yml", "-r", "1", "-f", "request.yml")
@@ -213,18 +214,34 @@ func (s *sodalite) scansOf(definition string) map[string]int {
 	return counts
 }
 
-// expireTokens lets a proxy refuse the token once in the middle of a run: the client logs in again, and its results arrive.
-func (s *sodalite) expireTokens(t *testing.T, soda *scanner, verify []string, oldest bool) {
+// deferResults lets a proxy ask the client to send its results later, which clients from 4.28 on do.
+func (s *sodalite) deferResults(t *testing.T, soda *scanner, verify []string) {
 	t.Helper()
 	front := startExpiring(t, s.url)
-	host, port, _ := strings.Cut(strings.TrimPrefix(front.URL, "http://"), ":")
+	front.busy = true
+	soda.must(0, s.through(t, soda, front.URL, verify)...)
+	if front.number("deferred") != 1 {
+		t.Errorf("%d answers asked to wait", front.number("deferred"))
+	}
+}
+
+// through is a command with the server at another address.
+func (s *sodalite) through(t *testing.T, soda *scanner, address string, args []string) []string {
+	t.Helper()
+	host, port, _ := strings.Cut(strings.TrimPrefix(address, "http://"), ":")
 	snippet := fmt.Sprintf("soda_cloud:\n  scheme: http\n  host: %s\n  port: %q\n  api_key_id: %s\n  api_key_secret: %s\n", host, port, s.key, s.secret)
-	if err := os.WriteFile(filepath.Join(soda.dir, "expiring.yml"), []byte(snippet), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(soda.dir, "front.yml"), []byte(snippet), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := strings.Fields(strings.ReplaceAll(strings.Join(verify, " "), "cloud.yml", "expiring.yml"))
+	return strings.Fields(strings.ReplaceAll(strings.Join(args, " "), "cloud.yml", "front.yml"))
+}
+
+// expireTokens lets a proxy refuse the token once in the middle of a run: the client logs in again, and its results arrive.
+func (s *sodalite) expireTokens(t *testing.T, soda *scanner, verify []string) {
+	t.Helper()
+	front := startExpiring(t, s.url)
 	before := s.scansOf("shop/postgres/public/orders")["completed"]
-	soda.must(0, args...)
+	soda.must(0, s.through(t, soda, front.URL, verify)...)
 	if front.logins() != 2 || front.refused() != 1 {
 		t.Errorf("%d logins and %d refusals, want 2 and 1", front.logins(), front.refused())
 	}

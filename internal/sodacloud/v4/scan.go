@@ -166,7 +166,10 @@ type builder struct{ scan *dq.Scan }
 // unless the scan is managed; the log names the dataset in any case.
 func (b *builder) cover(m *message) {
 	if m.contract != nil {
-		b.scan.Contract = &dq.ContractRef{File: m.contract.FileID, Path: m.contract.Metadata.Source.FilePath}
+		b.scan.Contract = &dq.ContractRef{Path: dq.Truncate(m.contract.Metadata.Source.FilePath, 500)}
+		if usableID.MatchString(m.contract.FileID) {
+			b.scan.Contract.File = m.contract.FileID
+		}
 		if d, ok := dq.ParseQualifiedName(b.scan.Definition); ok && d.DataSource == b.scan.DataSource {
 			b.scan.Covers = append(b.scan.Covers, d)
 		} else if d, ok := datasetOfLog(b.scan.Logs); ok {
