@@ -237,33 +237,11 @@ func (h *Hub) CheckResults(ctx context.Context, identity string, limit int) ([]C
 	}
 	var out []CheckResult
 	for _, id := range datasets {
-		checks, err := h.datasetChecks(ctx, id)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
+		found, err := h.datasetCheckResults(ctx, id, identity, limit)
 		if err != nil {
 			return nil, err
 		}
-		wanted := map[[2]string]bool{}
-		for _, c := range checks {
-			if c.Identity == identity || slices.Contains(c.Aliases, identity) {
-				wanted[[2]string{c.Definition, c.Identity}] = true
-			}
-		}
-		found := 0
-		_, err = h.walkTimeline(ctx, span{}.timelineRange(id, true), func(item table.Item) (bool, error) {
-			head, entry, err := h.openTimeline(ctx, item)
-			for _, r := range entry.Results {
-				if wanted[[2]string{head.Definition, r.Identity}] {
-					out = append(out, checkResult(head, r))
-					found++
-				}
-			}
-			return found < limit, err
-		})
-		if err != nil {
-			return nil, err
-		}
+		out = append(out, found...)
 	}
 	slices.SortStableFunc(out, func(a, b CheckResult) int { return b.DataTime.Compare(a.DataTime) })
 	seen := map[string]bool{}
@@ -273,6 +251,33 @@ func (h *Hub) CheckResults(ctx context.Context, identity string, limit int) ([]C
 		return twice
 	})
 	return out[:min(len(out), limit)], nil
+}
+
+// datasetCheckResults are the newest results of the checks on one dataset that have the identity.
+func (h *Hub) datasetCheckResults(ctx context.Context, datasetID, identity string, limit int) (out []CheckResult, err error) {
+	checks, err := h.datasetChecks(ctx, datasetID)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	wanted := map[[2]string]bool{}
+	for _, c := range checks {
+		if c.Identity == identity || slices.Contains(c.Aliases, identity) {
+			wanted[[2]string{c.Definition, c.Identity}] = true
+		}
+	}
+	_, err = h.walkTimeline(ctx, span{}.timelineRange(datasetID, true), func(item table.Item) (bool, error) {
+		head, entry, err := h.openTimeline(ctx, item)
+		for _, r := range entry.Results {
+			if wanted[[2]string{head.Definition, r.Identity}] {
+				out = append(out, checkResult(head, r))
+			}
+		}
+		return len(out) < limit, err
+	})
+	return out, err
 }
 
 func checkResult(head ScanHead, r timelineResult) CheckResult {

@@ -23,19 +23,8 @@ type HistoryFilter struct {
 func ReadHistoryFilter(members map[string]json.RawMessage) (HistoryFilter, error) {
 	var f HistoryFilter
 	var w struct {
-		Type           string `json:"type"`
-		AndExpressions []struct {
-			Type string `json:"type"`
-			Left struct {
-				Type       string `json:"type"`
-				ColumnName string `json:"columnName"`
-			} `json:"left"`
-			Right struct {
-				Type  string `json:"type"`
-				Value string `json:"value"`
-				Time  string `json:"time"`
-			} `json:"right"`
-		} `json:"andExpressions"`
+		Type           string     `json:"type"`
+		AndExpressions []wireTerm `json:"andExpressions"`
 	}
 	if raw, ok := members["limit"]; ok {
 		if err := wire.Decode("limit", raw, &f.Limit); err != nil {
@@ -53,25 +42,39 @@ func ReadHistoryFilter(members map[string]json.RawMessage) (HistoryFilter, error
 		return f, wire.Bad("filter.type", fmt.Sprintf("%q is not and", w.Type))
 	}
 	for i, e := range w.AndExpressions {
-		path := fmt.Sprintf("filter.andExpressions[%d]", i)
-		var err error
-		switch e.Left.ColumnName + " " + e.Type {
-		case "metric.identity equals":
-			f.MetricIdentity = e.Right.Value
-		case "check.identity equals":
-			f.CheckIdentity = e.Right.Value
-		case "measurement.dataTime greaterThanOrEqual":
-			err = wire.Time(path+".right.time", e.Right.Time, &f.From)
-		case "measurement.dataTime lessThanOrEqual":
-			err = wire.Time(path+".right.time", e.Right.Time, &f.To)
-		default:
-			err = wire.Bad(path, fmt.Sprintf("%s of %q is not a known term", e.Type, e.Left.ColumnName))
-		}
-		if err != nil {
+		if err := f.add(fmt.Sprintf("filter.andExpressions[%d]", i), e); err != nil {
 			return f, err
 		}
 	}
 	return f, nil
+}
+
+// wireTerm is one comparison of a filter.
+type wireTerm struct {
+	Type string `json:"type"`
+	Left struct {
+		ColumnName string `json:"columnName"`
+	} `json:"left"`
+	Right struct {
+		Value string `json:"value"`
+		Time  string `json:"time"`
+	} `json:"right"`
+}
+
+func (f *HistoryFilter) add(path string, t wireTerm) error {
+	switch t.Left.ColumnName + " " + t.Type {
+	case "metric.identity equals":
+		f.MetricIdentity = t.Right.Value
+	case "check.identity equals":
+		f.CheckIdentity = t.Right.Value
+	case "measurement.dataTime greaterThanOrEqual":
+		return wire.Time(path+".right.time", t.Right.Time, &f.From)
+	case "measurement.dataTime lessThanOrEqual":
+		return wire.Time(path+".right.time", t.Right.Time, &f.To)
+	default:
+		return wire.Bad(path, fmt.Sprintf("%s of %q is not a known term", t.Type, t.Left.ColumnName))
+	}
+	return nil
 }
 
 // Measurement is one element of the answer to sodaCoreHistoricMeasurements.
