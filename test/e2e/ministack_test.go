@@ -57,7 +57,7 @@ func startMiniStack(t *testing.T, seen func(endpoint string) string) *miniStack 
 	cmd.Env = append(os.Environ(), "BIND_HOST=127.0.0.1", "IOT_MTLS_ENABLED=0", fmt.Sprintf("GATEWAY_PORT=%d", port), "AWS_ENDPOINT_URL="+seen(m.endpoint))
 	start(t, cmd)
 	m.config = aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), BaseEndpoint: &m.endpoint}
-	waitFor(t, "MiniStack", 30*time.Second, func() bool {
+	waitFor(t, "MiniStack", 2*time.Minute, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		_, err := sns.NewFromConfig(m.config).ListTopics(ctx, &sns.ListTopicsInput{})
