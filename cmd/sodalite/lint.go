@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,7 @@ func (p *program) lintCommand() *cobra.Command {
 			files, mistakes := source.ReadFiles(args, sodacl.MaxFileSize)
 			program := sodacl.Parse(files, vars)
 			program.Mistakes = append(mistakes, program.Mistakes...)
-			return p.printMistakes(program, len(files), asJSON)
+			return p.printMistakes(program.Mistakes, len(files), asJSON)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -44,9 +45,9 @@ func (p *program) lintCommand() *cobra.Command {
 	return c
 }
 
-func (p *program) printMistakes(program *sodacl.Program, files int, asJSON bool) error {
+func (p *program) printMistakes(mistakes []sodacl.Mistake, files int, asJSON bool) error {
 	found := []mistake{}
-	for _, m := range program.Mistakes {
+	for _, m := range mistakes {
 		found = append(found, mistake{m.File, m.Line, m.Column, m.Warning, m.Message})
 		if !asJSON {
 			level := "error"
@@ -63,7 +64,7 @@ func (p *program) printMistakes(program *sodacl.Program, files int, asJSON bool)
 	} else if len(found) == 0 {
 		fmt.Fprintf(p.out, "No mistakes in %d files.\n", files)
 	}
-	if program.Failed() {
+	if slices.ContainsFunc(mistakes, func(m sodacl.Mistake) bool { return !m.Warning }) {
 		return scanExit(3)
 	}
 	return nil

@@ -40,7 +40,7 @@ func (p *program) report(ctx context.Context, f *scanFlags, scan *dq.Scan, serve
 	if f.asJSON {
 		failures = append(failures, p.printJSON(results))
 	} else {
-		p.printScan(f, scan, page)
+		p.printScan(scan, f.verbose, page)
 	}
 	if err := errors.Join(failures...); err != nil {
 		fmt.Fprintln(p.errs, "sodalite:", err)
@@ -84,16 +84,19 @@ var outcomeWords = map[dq.Outcome]struct{ word, colour string }{
 const plainText = "\x1b[0m"
 
 // printScan prints a table of results, the worst last, where the eye is.
-func (p *program) printScan(f *scanFlags, scan *dq.Scan, page string) {
-	if f.verbose {
+func (p *program) printScan(scan *dq.Scan, verbose bool, page string) {
+	if verbose {
 		for _, l := range scan.Logs {
 			fmt.Fprintf(p.out, "%s %-7s %s\n", l.Time.Format("15:04:05"), l.Level, l.Message)
 		}
 	}
 	coloured := p.coloured()
 	w := tabwriter.NewWriter(p.out, 0, 8, 2, ' ', 0)
-	word := func(o dq.Outcome) string {
-		look := outcomeWords[o]
+	word := func(r *dq.Result) string {
+		look := outcomeWords[r.Outcome]
+		if r.Excluded {
+			look.word = "left out"
+		}
 		if coloured { // all codes are five bytes, so columns stay in line
 			return look.colour + look.word + plainText
 		}
@@ -110,7 +113,7 @@ func (p *program) printScan(f *scanFlags, scan *dq.Scan, page string) {
 			}
 			fmt.Fprintf(w, "%s\tDATASET\tCHECK\tVALUE\n", heading)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", word(r.Outcome), printable(r.Dataset.Name), printable(r.Name), printable(shownValue(r)))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", word(r), printable(shownPlace(r)), printable(r.Name), printable(shownValue(r)))
 	}
 	_ = w.Flush() // the terminal is gone if this fails
 	p.printErrors(scan)
@@ -121,6 +124,14 @@ func (p *program) printScan(f *scanFlags, scan *dq.Scan, page string) {
 	if page != "" {
 		fmt.Fprintln(p.out, "See", page)
 	}
+}
+
+// shownPlace is the dataset, of a contract's check with the column, which its name mostly does not tell.
+func shownPlace(r *dq.Result) string {
+	if r.Origin == dq.OriginContract && r.Column != "" {
+		return r.Dataset.Name + "." + r.Column
+	}
+	return r.Dataset.Name
 }
 
 // printable makes one line of a text without what a terminal would obey.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/sodacl"
 	"github.com/sodalite-dq/sodalite/internal/sodacloud/client"
@@ -190,6 +191,10 @@ func scanUsage(format string, args ...any) error {
 
 func (p *program) explain(ctx context.Context, program *sodacl.Program, o engine.Options) error {
 	queries, scan := engine.Explain(ctx, program, o)
+	return p.printQueries(queries, scan)
+}
+
+func (p *program) printQueries(queries []dq.Query, scan *dq.Scan) error {
 	for _, q := range queries {
 		fmt.Fprintf(p.out, "-- %s\n%s;\n\n", q.Name, strings.TrimSuffix(strings.TrimSpace(q.SQL), ";"))
 	}

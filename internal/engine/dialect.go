@@ -34,8 +34,13 @@ type Dialect struct {
 	// patterns, one that is included and none that is excluded.
 	Columns func(s *Source, table string) string
 	Tables  func(s *Source, include, exclude []string) string
-	// Synonyms of types in schema checks: what the catalogue says, and what may be written for it.
-	Synonyms map[string][]string
+	// Types lists name and whole type, such as varchar(20), of a table's columns in order; nil if Columns does. prefix are the
+	// table's containers, outermost first, none for those of the connection.
+	Types func(s *Source, prefix []string, table string) string
+	// Synonyms of types in schema checks of SodaCL: what the catalogue says, and what may be written for it. SameTypes are the
+	// names of one type each, in lower case, in schema checks of contracts.
+	Synonyms  map[string][]string
+	SameTypes [][]string
 }
 
 // Qualified is a table as statements name it. Its text is as written in the check, quotes included.

@@ -1,11 +1,12 @@
-// Package engine runs SodaCL checks against data sources and gives what it found as a [dq.Scan].
+// Package engine runs checks against data sources, of SodaCL or of a contract, and gives what it found as a [dq.Scan].
 //
 // It works in three steps: plan (each check asks for measures; equal measures are one; all aggregates of a partition go
 // into one statement), measure (statements side by side, up to a limit), and judge (verdicts from measures, in the order of
 // the checks). A statement that fails takes down only what cannot be measured without it, and the scan goes on.
 //
-// The language is package sodacl's, connections and types are package source's, and storing the scan is anybody's who
-// called. Meaning and names are those of Soda Core 3.5.6; docs/sodacl.md lists where we knowingly differ.
+// The languages are those of packages sodacl and contract, connections and types are package source's, and storing the scan is
+// anybody's who called. Meaning and names are those of Soda Core 3.5.6 and 4; docs/sodacl.md and docs/contracts.md list where
+// we knowingly differ.
 package engine
 
 import (
@@ -104,10 +105,14 @@ func Run(ctx context.Context, program *sodacl.Program, o Options) *dq.Scan {
 // need the data source to find the datasets that match.
 func Explain(ctx context.Context, program *sodacl.Program, o Options) ([]dq.Query, *dq.Scan) {
 	r := newRun(program, o)
-	if r.plan(ctx) {
+	return r.explain(ctx, r.plan)
+}
+
+func (r *run) explain(ctx context.Context, plan func(context.Context) bool) ([]dq.Query, *dq.Scan) {
+	if plan(ctx) {
 		r.settle()
 		for _, j := range r.jobs {
-			r.scan.Queries = append(r.scan.Queries, dq.Query{Name: j.name, DataSource: j.source.Name, Table: j.table, Column: j.column, SQL: j.sql()})
+			r.scan.Queries = append(r.scan.Queries, dq.Query{Name: j.name, DataSource: j.source.Name, Prefix: j.prefix, Table: j.table, Column: j.column, SQL: j.sql()})
 		}
 	}
 	r.close()
@@ -331,7 +336,7 @@ func (c *planned) report(r *run, err error) {
 	}
 	for _, m := range c.measures {
 		part := slices.ContainsFunc(c.details, func(d detail) bool { return d.measure == m })
-		if !part && !slices.Contains(c.result.Metrics, m.identity) {
+		if !part && m.identity != "" && !slices.Contains(c.result.Metrics, m.identity) {
 			c.result.Metrics = append(c.result.Metrics, m.identity)
 		}
 	}

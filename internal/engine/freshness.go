@@ -110,12 +110,20 @@ func (c *planned) now(variable string) (_ time.Time, defined bool, err error) {
 	if !ok {
 		return time.Time{}, false, nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
-		if t, err := time.Parse(layout, strings.TrimSpace(value)); err == nil {
-			return t.UTC(), true, nil
-		}
+	if t, ok := isoTime(value); ok {
+		return t, true, nil
 	}
 	return time.Time{}, true, fmt.Errorf("the variable %s is %q, which is no ISO 8601 time", variable, dq.Truncate(value, 60))
+}
+
+// isoTime reads a time as people write it in variables. Without a zone it is UTC.
+func isoTime(text string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
 }
 
 // newestTime reads the newest value, nil if there are no rows. A day counts until its end.

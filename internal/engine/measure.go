@@ -56,6 +56,8 @@ type job struct {
 	read      func(*Rows, error)
 	// facts tells that no check needs it.
 	facts bool
+	// otherwise is tried when the statement fails, only to count its rows.
+	otherwise string
 	// said is what was sent.
 	said []dq.Query
 }
@@ -81,6 +83,10 @@ func (j *job) run(ctx context.Context, c Connection, timeout time.Duration) {
 		return
 	}
 	rows, err := j.query(ctx, c, timeout, j.statement, j.keep)
+	if err != nil && j.otherwise != "" && context.Cause(ctx) == nil {
+		j.said = nil // that the statement could not be wrapped is nobody's error
+		rows, err = j.query(ctx, c, timeout, j.otherwise, 0)
+	}
 	j.read(rows, err)
 }
 

@@ -20,8 +20,7 @@ func (r *run) plan(ctx context.Context) bool {
 		return false
 	}
 	if err := r.forEach(ctx, source); err != nil {
-		r.log(dq.LevelError, nil, "Could not connect to data source %q: %s", source.Name, err)
-		return false
+		return r.unreachable(source, err)
 	}
 	for _, c := range r.program.Checks {
 		r.add(&planned{Check: c, source: source, partition: &sodacl.Partition{}, vars: r.program.Variables})
@@ -43,13 +42,23 @@ func (r *run) plan(ctx context.Context) bool {
 			j.facts = true
 		}
 	}
-	if len(r.jobs) > 0 {
-		if _, err := r.connection(ctx, source); err != nil {
-			r.log(dq.LevelError, nil, "Could not connect to data source %q: %s", source.Name, err)
-			return false
-		}
+	return r.reach(ctx, source)
+}
+
+// reach connects if anything is to be measured.
+func (r *run) reach(ctx context.Context, source *Source) bool {
+	if len(r.jobs) == 0 {
+		return true
+	}
+	if _, err := r.connection(ctx, source); err != nil {
+		return r.unreachable(source, err)
 	}
 	return true
+}
+
+func (r *run) unreachable(source *Source, err error) bool {
+	r.log(dq.LevelError, nil, "Could not connect to data source %q: %s", source.Name, err)
+	return false
 }
 
 // aliases gives the variable that stands for the dataset in a check of a "for each" section.
@@ -242,12 +251,22 @@ func (r *run) aggregate(c *planned, name, column, sql string, identity string, d
 	return r.aggregateFrom(c, c.source, from, &measure{table: c.table, partition: c.partition.Name, column: column, name: name, identity: identity, sql: sql, derivations: derivations}), nil
 }
 
+// needs says that the check cannot be judged without the measure.
+func (c *planned) needs(m *measure) *measure {
+	c.measures = append(c.measures, m)
+	return m
+}
+
 // aggregateFrom asks for an aggregate of any rows. The SQL is complete.
 func (r *run) aggregateFrom(c *planned, s *Source, from extent, m *measure) *measure {
+	return c.needs(r.aggregateIfPossible(c, s, from, m))
+}
+
+// aggregateIfPossible is aggregateFrom for a check that can be judged without it.
+func (r *run) aggregateIfPossible(c *planned, s *Source, from extent, m *measure) *measure {
 	place := s.Name + "\x00" + from.String()
 	m.source = s
 	m, known := r.remember(place+"\x00"+m.sql+"\x00"+m.identity, m)
-	c.measures = append(c.measures, m)
 	if known {
 		return m
 	}
@@ -286,9 +305,13 @@ func (r *run) statement(c *planned, m *measure, kind, sql string, keep int, read
 
 // ask is statement with SQL that is complete.
 func (r *run) ask(c *planned, m *measure, kind, sql string, keep int, read func(*Rows) (any, error)) *measure {
+	return c.needs(r.askIfPossible(c, m, kind, sql, keep, read))
+}
+
+// askIfPossible is ask for a check that can be judged without it.
+func (r *run) askIfPossible(c *planned, m *measure, kind, sql string, keep int, read func(*Rows) (any, error)) *measure {
 	m.source = c.source
 	m, known := r.remember(c.source.Name+"\x00"+kind+"\x00"+sql+"\x00"+m.identity, m)
-	c.measures = append(c.measures, m)
 	if known {
 		return m
 	}

@@ -48,6 +48,9 @@ func (s *Settings) Text(name, otherwise string) string {
 	return otherwise
 }
 
+// User is who signs in: username, as Soda 3 has it, or user, as Soda 4 does.
+func (s *Settings) User() string { return s.Text("username", s.Text("user", "")) }
+
 // Required is the value of a setting that must be given.
 func (s *Settings) Required(name string) (string, error) {
 	if v := s.Text(name, ""); v != "" {
@@ -124,8 +127,9 @@ func (c *Config) Source(name string) (*Settings, error) {
 	return nil, fmt.Errorf("is not configured; the configuration has %s", strings.Join(names, ", "))
 }
 
-// ReadConfig reads configuration texts in order; a later section of the same name replaces an earlier one. Variables are
-// filled in before the YAML is read, so that they may hold any part of it.
+// ReadConfig reads configuration texts in order; a later section of the same name replaces an earlier one. Of Soda 3, whose
+// files have data_source NAME sections, variables are filled in before the YAML is read, so that they may hold any part of
+// it; of Soda 4, whose files are one data source each (type, name, connection) and write ${env.NAME} and ${var.NAME}, after.
 func ReadConfig(files []sodacl.File, vars sodacl.Variables) *Config {
 	c := &Config{Sources: map[string]*Settings{}}
 	for _, f := range files {
@@ -147,6 +151,9 @@ func (c *Config) read(f sodacl.File, vars sodacl.Variables) {
 	at := sodacl.Position{File: f.Name}
 	if len(f.Text) > MaxConfigSize {
 		c.mistake(at, "the configuration has %d bytes, at most %d are read", len(f.Text), MaxConfigSize)
+		return
+	}
+	if c.readSoda4(f, vars) {
 		return
 	}
 	text, err := vars.Resolve(string(f.Text))

@@ -1,4 +1,4 @@
-// Package client is the scanner's side of the protocol of Soda Core 3: it pushes results to a server, and asks for history.
+// Package client is the scanner's side of the protocol of Soda Core 3 and 4: it pushes results to a server, and asks for history.
 // The server may be Sodalite or Soda Cloud.
 package client
 
@@ -58,6 +58,15 @@ func (c *Client) PushResults(ctx context.Context, results map[string]any) (id, p
 		page = c.URL + "/scans/" + answer.ScanID
 	}
 	return answer.ScanID, page, err
+}
+
+// UploadContract stores the text of a contract, for [Client.PushResults] to refer to.
+func (c *Client) UploadContract(ctx context.Context, text string) (fileID string, err error) {
+	var file struct {
+		ID string `json:"fileId"`
+	}
+	err = c.call(ctx, c.Patience, "/api/command", map[string]any{"type": "sodaCoreUploadContractFile", "contents": text}, &file)
+	return file.ID, err
 }
 
 // Measurements implements [engine.History].

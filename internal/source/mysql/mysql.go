@@ -23,7 +23,7 @@ func New(s *source.Settings) (*engine.Source, error) {
 	}
 	config := driver.NewConfig()
 	config.Net, config.Addr = "tcp", net.JoinHostPort(s.Text("host", "localhost"), strconv.Itoa(port))
-	config.User, config.Passwd, config.DBName = s.Text("username", ""), s.Text("password", ""), s.Text("database", "")
+	config.User, config.Passwd, config.DBName = s.User(), s.Text("password", ""), s.Text("database", "")
 	config.ParseTime, config.Loc, config.Timeout = true, time.UTC, 15*time.Second
 	config.ConnectionAttributes = "program_name:sodalite"
 	database := config.DBName
@@ -38,6 +38,15 @@ func New(s *source.Settings) (*engine.Source, error) {
 				return "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = " + engine.Text(strings.Trim(table, "`\"")) +
 					" AND " + place("table_schema") + " ORDER BY ordinal_position"
 			},
+			Types: func(_ *engine.Source, prefix []string, table string) string {
+				schema := database
+				if n := len(prefix); n > 0 {
+					schema = prefix[n-1]
+				}
+				return "SELECT column_name, column_type FROM information_schema.columns WHERE table_name = " + engine.Text(table) +
+					" AND table_schema = " + engine.Text(schema) + " ORDER BY ordinal_position"
+			},
+			SameTypes: [][]string{{"integer", "int"}, {"decimal", "numeric"}, {"double", "double precision"}, {"boolean", "bool", "tinyint"}},
 			Tables: func(_ *engine.Source, include, exclude []string) string {
 				where := place("table_schema")
 				if like := engine.Like("table_name", include, exclude); like != "" {

@@ -23,6 +23,31 @@ var synonyms = map[string][]string{
 	"timestamp with time zone":    {"timestamptz"},
 }
 
+// sameTypes are names of one type each.
+var sameTypes = [][]string{
+	{"varchar", "character varying"}, {"char", "character", "bpchar"}, {"integer", "int", "int4"}, {"bigint", "int8"}, {"smallint", "int2"},
+	{"real", "float4"}, {"double precision", "float8"}, {"timestamp", "timestamp without time zone"}, {"decimal", "numeric"},
+}
+
+// types reads the system's catalogue, which shows columns to whoever may connect, with the parameters that were declared. Of
+// a domain it gives the type below.
+func types(s *engine.Source, prefix []string, table string) string {
+	conditions := []string{"c.relname = " + engine.Text(table), "c.relkind IN ('r', 'p', 'v', 'm', 'f')", "a.attnum > 0", "NOT a.attisdropped"}
+	if n := len(prefix); n > 0 {
+		conditions = append(conditions, "lower(n.nspname) = "+engine.Text(strings.ToLower(prefix[n-1])))
+	} else if s.Schema != "" {
+		conditions = append(conditions, "lower(n.nspname) = "+engine.Text(strings.ToLower(s.Schema)))
+	} else {
+		conditions = append(conditions, "pg_catalog.pg_table_is_visible(c.oid)")
+	}
+	if n := len(prefix); n > 1 {
+		conditions = append(conditions, "lower(current_database()) = "+engine.Text(strings.ToLower(prefix[n-2])))
+	}
+	return "SELECT a.attname, pg_catalog.format_type(COALESCE(NULLIF(t.typbasetype, 0), a.atttypid), CASE WHEN t.typbasetype = 0 THEN a.atttypmod ELSE t.typtypmod END)\n" +
+		"FROM pg_catalog.pg_class c\nJOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\nJOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid\n" +
+		"JOIN pg_catalog.pg_type t ON t.oid = a.atttypid\nWHERE " + strings.Join(conditions, " AND ") + "\nORDER BY a.attnum"
+}
+
 func dialect() *engine.Dialect {
 	columns, tables := engine.InformationSchema(true)
 	return &engine.Dialect{
@@ -33,7 +58,7 @@ func dialect() *engine.Dialect {
 			return "PERCENTILE_DISC(" + fraction + ") WITHIN GROUP (ORDER BY " + x + ")"
 		},
 		NumberType: "FLOAT", RegexReplaceAll: ", 'g'",
-		Columns: columns, Tables: tables, Synonyms: synonyms,
+		Columns: columns, Tables: tables, Types: types, Synonyms: synonyms, SameTypes: sameTypes,
 	}
 }
 
@@ -52,7 +77,7 @@ func NewRedshift(s *source.Settings) (*engine.Source, error) {
 	d := dialect()
 	d.Name, d.EscapeRegex, d.Percentile = "redshift", true, nil
 	d.Average = func(x string) string { return "AVG(" + x + "::real)" }
-	if s.Text("username", "") == "" || s.Text("password", "") == "" {
+	if s.User() == "" || s.Text("password", "") == "" {
 		return nil, fmt.Errorf("%s: data source %s needs username and password; temporary credentials of IAM are not supported yet", s.At, s.Name)
 	}
 	return open(s, s.Text("host", "localhost"), 5439, s.Text("sslmode", "prefer"), s.Text("connection_timeout_sec", "15"), d)
@@ -73,7 +98,7 @@ func open(s *source.Settings, host string, port int, sslmode, timeout string, d 
 	if err != nil {
 		return nil, fmt.Errorf("%s: data source %s: sslmode %q is not known", s.At, s.Name, sslmode)
 	}
-	config.User, config.Password, config.Database = s.Text("username", ""), s.Text("password", ""), database
+	config.User, config.Password, config.Database = s.User(), s.Text("password", ""), database
 	config.ConnectTimeout = time.Duration(seconds) * time.Second
 	// The statements are sent once each; preparing them would be a round trip more.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec

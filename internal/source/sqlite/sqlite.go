@@ -58,6 +58,14 @@ func Dialect() *engine.Dialect {
 		Columns: func(_ *engine.Source, table string) string {
 			return "SELECT name, lower(type) FROM pragma_table_info(" + engine.Text(strings.Trim(table, `"`)) + ") ORDER BY cid"
 		},
+		Types: func(_ *engine.Source, prefix []string, table string) string {
+			list := engine.Text(table)
+			if n := len(prefix); n > 0 {
+				list += ", " + engine.Text(prefix[n-1])
+			}
+			return "SELECT name, lower(type) FROM pragma_table_info(" + list + ") ORDER BY cid"
+		},
+		SameTypes: [][]string{{"integer", "int", "bigint"}, {"text", "varchar", "character varying"}, {"decimal", "numeric"}, {"real", "float", "double", "double precision"}},
 		Tables: func(_ *engine.Source, include, exclude []string) string {
 			where := "type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
 			if like := engine.Like("name", include, exclude); like != "" {

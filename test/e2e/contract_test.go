@@ -1,0 +1,326 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
+)
+
+// cloud stands in for a server: it accepts everything and keeps the last results.
+type cloud struct {
+	*httptest.Server
+	mu      sync.Mutex
+	results map[string]any
+}
+
+func startCloud(t *testing.T) *cloud {
+	t.Helper()
+	c := &cloud{}
+	c.Server = httptest.NewServer(c)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var body map[string]any
+	data, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = json.Unmarshal(data, &body)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if body["type"] == "sodaCoreInsertScanResults" {
+		c.mu.Lock()
+		c.results = body
+		c.mu.Unlock()
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprint(w, `{"token":"t","results":[],"fileId":"f","scanId":"s"}`)
+}
+
+// take gives the results that were pushed since, nil for none.
+func (c *cloud) take() map[string]any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	results := c.results
+	c.results = nil
+	return results
+}
+
+// contractDeviations are the cases in which our engine knowingly concludes something else: by case what exit code it has, and by
+// check why. docs/contracts.md tells of each.
+var contractDeviations = map[string]map[string]string{
+	"no-column": {
+		"checks.row_count": "what can be measured is measured, though another column is not there", "columns.id.checks.missing": "likewise",
+	},
+	"no-source": {"": "3"}, // a data source that is not configured is an error, whether results are pushed or not
+}
+
+// TestContractsAsTheReferenceClient runs the reference client and sodalite contract verify on the same contracts and tables,
+// and compares exit codes and all that both push.
+func TestContractsAsTheReferenceClient(t *testing.T) {
+	client := real(t, "SODALITE_SODA4")
+	database := postgrestest.Start(t)
+	tables, err := os.ReadFile("testdata/contracts/tables.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	database.Exec(t, string(tables))
+	files, err := filepath.Glob("testdata/contracts/*.yml")
+	if err != nil || len(files) < 25 {
+		t.Fatalf("%d contracts, %v", len(files), err)
+	}
+	c := startCloud(t)
+	host := strings.TrimPrefix(c.URL, "http://")
+	configuration := map[string]string{
+		"source.yml": source4("shop", database.Port),
+		"cloud.yml":  fmt.Sprintf("soda_cloud:\n  scheme: http\n  host: %s\n  api_key_id: key\n  api_key_secret: secret\n", host),
+	}
+	runs := c.reference(t, client, configuration, files)
+	checks := 0
+	for _, path := range files {
+		name := strings.TrimSuffix(filepath.Base(path), ".yml")
+		t.Run(name, func(t *testing.T) {
+			run := runs[name]
+			if run.Exit != run.want {
+				t.Errorf("the reference client ends with %d, want %d\n%s", run.Exit, run.want, run.Output)
+			}
+			ours := c.verify(t, run, contractDeviations[name])
+			checks += compareContracts(t, contractDeviations[name], run.results, ours)
+		})
+	}
+	t.Logf("%d checks compared", checks)
+}
+
+// referenceRun is one run of the reference client.
+type referenceRun struct {
+	Dir    string   `json:"dir"`
+	Args   []string `json:"args"`
+	Exit   int      `json:"exit"`
+	Output string   `json:"output"`
+
+	want    int
+	results map[string]any
+}
+
+// reference runs the reference client on all contracts. Its modules are loaded once, and each run is a process of its own.
+func (c *cloud) reference(t *testing.T, client string, configuration map[string]string, files []string) map[string]*referenceRun {
+	t.Helper()
+	runs := map[string]*referenceRun{}
+	loader := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(client), "python"), "testdata/contracts/run.py")
+	loader.Env = append(os.Environ(), "HOME="+t.TempDir(), "PYTHONWARNINGS=ignore", "SODA_CORE_TELEMETRY_ENABLED=false")
+	loader.Stderr = os.Stderr
+	in, err1 := loader.StdinPipe()
+	out, err2 := loader.StdoutPipe()
+	if err := errors.Join(err1, err2, loader.Start()); err != nil {
+		t.Fatal(err)
+	}
+	answers := json.NewDecoder(out)
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		configuration["contract.yml"] = string(text)
+		run := &referenceRun{Dir: newScanner(t, client, configuration).dir}
+		run.Args = append([]string{"contract", "verify", "-c", "contract.yml", "-ds", "source.yml", "-sc", "cloud.yml", "-p"}, strings.Fields(header(text, "args"))...)
+		if run.want, err = strconv.Atoi(header(text, "exit")); err != nil {
+			t.Fatalf("%s has no line such as # exit: 0", path)
+		}
+		if err := errors.Join(json.NewEncoder(in).Encode(run), answers.Decode(run)); err != nil {
+			t.Fatal(err)
+		}
+		run.results = c.take()
+		runs[strings.TrimSuffix(filepath.Base(path), ".yml")] = run
+	}
+	in.Close()
+	if err := loader.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return runs
+}
+
+// header reads a line such as "# exit: 1" at the beginning of a contract.
+func header(text []byte, name string) string {
+	found := regexp.MustCompile(`(?m)^# ` + name + `: (.*)$`).FindSubmatch(text)
+	if found == nil {
+		return ""
+	}
+	return string(found[1])
+}
+
+// verify runs our program in the same folder with the same arguments.
+func (c *cloud) verify(t *testing.T, run *referenceRun, deviations map[string]string) map[string]any {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, run.Args...)
+	cmd.Dir = run.Dir
+	out, _ := cmd.CombinedOutput() // the exit code is compared
+	want := fmt.Sprint(run.want)
+	if code, ok := deviations[""]; ok {
+		want = code
+	}
+	if got := fmt.Sprint(cmd.ProcessState.ExitCode()); got != want {
+		t.Errorf("sodalite ends with %s, want %s\n%s", got, want, out)
+	}
+	return c.take()
+}
+
+// compareContracts compares what two clients pushed, and gives the number of checks.
+func compareContracts(t *testing.T, deviations map[string]string, theirs, ours map[string]any) int {
+	t.Helper()
+	if theirs == nil {
+		return 0 // a contract that cannot be read gives no results there, and a failed scan here
+	}
+	for _, member := range []string{
+		"definitionName", "defaultDataSource", "defaultDataSourceProperties", "hasErrors", "hasWarnings", "hasFailures", "resultsIngestionMode",
+	} {
+		if member == "hasErrors" || !theirs["hasErrors"].(bool) {
+			same(t, member, theirs[member], ours[member])
+		}
+	}
+	want, got := byPath(theirs), byPath(ours)
+	if len(want) == 0 { // they had errors before they began
+		return 0
+	}
+	for path, check := range want {
+		mine, ok := got[path]
+		if !ok {
+			t.Errorf("%s: not reported", path)
+			continue
+		}
+		if why, ok := deviations[path]; ok {
+			if reflect.DeepEqual(check["outcome"], mine["outcome"]) {
+				t.Errorf("%s deviates (%s), but is equal", path, why)
+			}
+			continue
+		}
+		compareCheck(t, path, check, mine)
+	}
+	for path := range got {
+		if want[path] == nil {
+			t.Errorf("%s: only reported by us", path)
+		}
+	}
+	return len(want)
+}
+
+func byPath(results map[string]any) map[string]map[string]any {
+	out := map[string]map[string]any{}
+	list, _ := results["checks"].([]any)
+	for _, c := range list {
+		check := c.(map[string]any)
+		out[check["checkPath"].(string)] = check
+	}
+	return out
+}
+
+func compareCheck(t *testing.T, path string, theirs, ours map[string]any) {
+	t.Helper()
+	for _, member := range []string{
+		"identities", "name", "type", "checkType", "resourceAttributes", "location", "dataSource", "table", "datasetPrefix", "column", "outcome", "source",
+	} {
+		if member == "name" { // which may tell the time of the run
+			theirs[member], ours[member] = withoutTime(theirs[member]), withoutTime(ours[member])
+		}
+		same(t, path+" "+member, theirs[member], ours[member])
+	}
+	if text := fmt.Sprint(theirs["definition"]); !strings.Contains(text, "${var.") { // which we fill in at any depth
+		same(t, path+" definition", parsed(t, text), parsed(t, ours["definition"]))
+	}
+	if theirs["outcome"] == "excluded" {
+		return // its bounds mean nothing
+	}
+	a, b := theirs["diagnostics"].(map[string]any), ours["diagnostics"].(map[string]any)
+	for _, member := range []string{"value", "fail", "warn", "measure"} {
+		if member == "value" && theirs["outcome"] == "unevaluated" {
+			continue
+		}
+		if member == "value" && a["measure"] == "time" && path == "checks.freshness" && near(a[member], b[member]) {
+			continue // the one of now
+		}
+		same(t, path+" diagnostics."+member, a[member], b[member])
+	}
+	if theirs["outcome"] != "unevaluated" {
+		compareV4(t, path, a["v4"].(map[string]any), b["v4"].(map[string]any))
+	}
+}
+
+func compareV4(t *testing.T, path string, theirs, ours map[string]any) {
+	t.Helper()
+	for member, value := range theirs {
+		if strings.HasPrefix(member, "expectedTimestamp") && path == "checks.freshness" {
+			continue
+		}
+		same(t, path+" v4."+member, value, ours[member])
+	}
+	for member := range ours {
+		if _, ok := theirs[member]; !ok {
+			t.Errorf("%s v4.%s is only told by us: %v", path, member, ours[member])
+		}
+	}
+}
+
+func near(a, b any) bool {
+	x, ok1 := a.(float64)
+	y, ok2 := b.(float64)
+	return ok1 && ok2 && x-y < 120_000 && y-x < 120_000
+}
+
+var times = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00`)
+
+func withoutTime(v any) any { return times.ReplaceAllString(fmt.Sprint(v), "<time>") }
+
+// parsed reads a definition, which the two print differently.
+func parsed(t *testing.T, v any) any {
+	t.Helper()
+	var out any
+	if err := yaml.Unmarshal([]byte(times.ReplaceAllString(fmt.Sprint(v), "<time>")), &out); err != nil {
+		t.Errorf("the definition %v cannot be read: %v", v, err)
+	}
+	return out
+}
+
+func same(t *testing.T, what string, theirs, ours any) {
+	t.Helper()
+	if what == "resourceAttributes" {
+		theirs, ours = sorted(theirs), sorted(ours)
+	}
+	if !reflect.DeepEqual(theirs, ours) {
+		a, _ := json.Marshal(theirs) // it came from JSON
+		b, _ := json.Marshal(ours)
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s: the reference client says %s, we say %s", what, a, b)
+		}
+	}
+}
+
+func sorted(v any) any {
+	list, _ := v.([]any)
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	return list
+}
