@@ -203,6 +203,18 @@ func TestSelection(t *testing.T) {
 	}
 }
 
+func TestTypesHaveSynonyms(t *testing.T) {
+	for pair, want := range map[[2]string]bool{
+		{"varchar", "character varying(20)"}: true, {"VARCHAR(20)", "character varying(20)"}: true, {"varchar(22)", "character varying(20)"}: false,
+		{"numeric(10, 2)", "numeric(10,2)"}: true, {"decimal", "numeric(10,2)"}: true, {"int", "integer"}: true, {"int", "bigint"}: false,
+		{"timestamp", "timestamp(6) without time zone"}: true, {"timestamptz", "timestamp with time zone"}: true, {"timestamp", "timestamp with time zone"}: false,
+	} {
+		if got := contract.SameType(pair[0], pair[1]); got != want {
+			t.Errorf("%q and %q are the same: %v, want %v", pair[0], pair[1], got, want)
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
 	for name, text := range map[string]string{
 		"size":    "dataset: a/b\ncolumns: []\ndescription: " + strings.Repeat("x", contract.MaxFileSize),

@@ -153,18 +153,6 @@ func TestSchemaDifferences(t *testing.T) {
 	}
 }
 
-func TestTypesHaveSynonyms(t *testing.T) {
-	for pair, want := range map[[2]string]bool{
-		{"varchar", "character varying(20)"}: true, {"VARCHAR(20)", "character varying(20)"}: true, {"varchar(22)", "character varying(20)"}: false,
-		{"numeric(10, 2)", "numeric(10,2)"}: true, {"decimal", "numeric(10,2)"}: true, {"int", "integer"}: true, {"int", "bigint"}: false,
-		{"timestamp", "timestamp(6) without time zone"}: true, {"timestamptz", "timestamp with time zone"}: true, {"timestamp", "timestamp with time zone"}: false,
-	} {
-		if got := sameType(pair[0], pair[1]); got != want {
-			t.Errorf("%q and %q are the same: %v, want %v", pair[0], pair[1], got, want)
-		}
-	}
-}
-
 func TestStatesComeFromOutcomes(t *testing.T) {
 	for name, c := range map[string]struct {
 		payload string
