@@ -163,24 +163,35 @@ func (s *server) logs(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	scan, err := s.Hub.Scan(r.Context(), r.PathValue("id"))
-	if errors.Is(err, hub.ErrNotFound) {
-		_, err = s.runRow(r) // its log comes with its result, or is streamed
-	}
+	log, err := s.log(r)
 	if err != nil {
 		return nil, err
 	}
-	streamed, err := s.Runs.Log(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return nil, err
-	}
-	scan.Logs = runs.JoinLogs(streamed, scan.Logs)
 	lines := []logLine{}
-	for i := number * size; i < min(len(scan.Logs), (number+1)*size); i++ {
-		l := scan.Logs[i]
+	for i := number * size; i < min(len(log), (number+1)*size); i++ {
+		l := log[i]
 		lines = append(lines, logLine{Index: l.Index, Level: l.Level, Message: l.Message, Timestamp: isoTime(l.Time)})
 	}
-	return pageOf(lines, number, size, len(scan.Logs)), nil
+	return pageOf(lines, number, size, len(log)), nil
+}
+
+// log is that of the scan and what was streamed of it; while there is no result, what is known of its run.
+func (s *server) log(r *http.Request) ([]dq.LogLine, error) {
+	id := r.PathValue("id")
+	scan, err := s.Hub.Scan(r.Context(), id)
+	if errors.Is(err, hub.ErrNotFound) {
+		run, err := s.Runs.Run(r.Context(), id)
+		if err != nil || run.Trigger != runs.ByScanner {
+			return run.Told(), err
+		}
+	} else if err != nil {
+		return nil, err
+	}
+	streamed, err := s.Runs.Log(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	return runs.JoinLogs(streamed, scan.Logs), nil
 }
 
 // scansWindow is how many of the newest scans the list counts and pages through; Next leads beyond.

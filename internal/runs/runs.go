@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
@@ -115,6 +116,24 @@ func (r *Run) Shown() dq.ScanState {
 		return dq.CancelationRequested
 	}
 	return r.State
+}
+
+// Told is the run's life in lines of a log, for as long as there is no result with a log of its own.
+func (r *Run) Told() []dq.LogLine {
+	var lines []dq.LogLine
+	tell := func(at time.Time, level, format string, args ...any) {
+		if !at.IsZero() {
+			lines = append(lines, dq.LogLine{Index: len(lines), Level: level, Message: fmt.Sprintf(format, args...), Time: at})
+		}
+	}
+	tell(r.Requested, dq.LevelInfo, "Run of scan definition %q asked for by %s", r.Definition, strings.TrimSpace(r.Trigger+" "+r.By))
+	tell(r.Started, dq.LevelInfo, "Started")
+	if r.Total > 0 {
+		tell(r.Started, dq.LevelInfo, "%d of %d statements have run", r.Done, r.Total)
+	}
+	tell(r.HandedOver, dq.LevelInfo, "Handed over after part %d", r.Parts)
+	tell(r.Ended, dq.LevelInfo, "Ended as %s. %s", r.State, r.Why)
+	return lines
 }
 
 // waiting is since when the run waits for somebody to execute it, zero if it does not.

@@ -398,8 +398,36 @@ func (s *stack) runsScans(t *testing.T, system *sodalite, port int, slack *notif
 	resp.Body.Close()
 	asked := path.Base(resp.Request.URL.Path)
 	waitFor(t, "scan asked for by a person", 30*time.Second, func() bool { return system.scanState(asked) == "completedWithFailures" })
+	s.edits(t, p)
 	if heading := p.get("/scans/" + asked).Find("h1").Text(); !strings.Contains(heading, "house") {
 		t.Errorf("the scan's page is headed %q", heading)
+	}
+}
+
+// edits makes a scan definition on the pages, and deletes it.
+func (s *stack) edits(t *testing.T, p person) {
+	t.Helper()
+	post := func(path string, form url.Values) string {
+		t.Helper()
+		resp, err := p.client.PostForm(p.url+path, form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
+		return resp.Request.URL.Path
+	}
+	form := url.Values{"definition": {"by hand"}, "source": {"shop"}, "schedule": {"30 2 * * *"}, "zone": {"Europe/Amsterdam"}, "name0": {"checks.yml"}, "file0": {"checks for wide:\n  - row_count > 0\n"}}
+	path := post("/definitions", form)
+	form.Set("version", "1")
+	form.Set("zone", "Asia/Kolkata")
+	if got := post(path, form); got != path || !strings.Contains(p.get(path).Find("main").Text(), "IST") {
+		t.Errorf("%s shows no times of India", got)
+	}
+	if got := post(path+"/delete", url.Values{"version": {"2"}}); got != "/definitions" {
+		t.Errorf("after the delete comes %s", got)
 	}
 }
 
