@@ -199,7 +199,7 @@ func TestTheAWSForm(t *testing.T) {
 func TestEventsRun(t *testing.T) {
 	a := startAWSForm(t)
 	for file, function := range map[string]string{
-		"login": "ingest", "insert": "ingest", "query": "ingest", "page": "dashboard", "digest": "digest", "notify": "notify",
+		"login": "ingest", "insert": "ingest", "query": "ingest", "page": "dashboard", "digest": "digest", "notify": "notify", "scan-tick": "scan",
 	} {
 		payload, err := os.ReadFile("../../events/" + file + ".json")
 		if err != nil {
