@@ -49,13 +49,16 @@ func (m Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// sourcePrefix begins the names of variables that data sources of scan definitions refer to; they are no settings.
+const sourcePrefix = "SODALITE_SOURCE_"
+
 // Unknown lists names in an environment (as os.Environ gives it) that begin like a setting, but are none: probably typing
 // errors, worth a warning.
 func Unknown(environ []string) []string {
 	var names []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, "SODALITE_") && !slices.Contains(Names, name) {
+		if strings.HasPrefix(name, "SODALITE_") && !strings.HasPrefix(name, sourcePrefix) && !slices.Contains(Names, name) {
 			names = append(names, name)
 		}
 	}

@@ -143,7 +143,7 @@ func TestAScanElsewhereShowsItsLogWhileItRuns(t *testing.T) {
 	if text := page.Find("main").Text(); !strings.Contains(text, "Running") || !strings.Contains(text, "connected") || !strings.Contains(text, "2 lines so far") {
 		t.Errorf("page: %s", text)
 	}
-	if page.Find("[data-open]").Length() != 1 || page.Find("form[action$='/cancel']").Length() != 0 {
+	if !strings.Contains(page.Find("noscript").Text(), `http-equiv="refresh"`) || page.Find("[data-open]").Length() != 1 || page.Find("form[action$='/cancel']").Length() != 0 {
 		t.Error("the page does not show itself again, or offers to cancel what runs elsewhere")
 	}
 	s.push("Live-1_x", "nightly", 1, nil, result("orders", "every amount", dq.Pass, "0"))

@@ -57,7 +57,7 @@ func TestRunsInABrowser(t *testing.T) {
 	b.do(t, chromedp.SetValue("#file0", "checks for orders:\n  - row_count >0\n  - nonsense\n"), chromedp.Click("form.editor .primary"), chromedp.WaitVisible("#mistakes0"))
 	b.picture(t, "definition-mistakes-1280-light")
 	b.do(t, chromedp.Click("#mistakes0 li:nth-child(1) a"))
-	if got := evaluate[string](t, b, `(a => a.id + ": " + a.value.slice(a.selectionStart, a.selectionEnd))(document.activeElement)`); got != "file0: 0" {
+	if got := evaluate[string](t, b, `(a => a.id + ": " + a.value.slice(a.selectionStart, a.selectionEnd))(document.activeElement)`); got != "file0: >0" {
 		t.Errorf("a click on the mistake selects %q", got)
 	}
 	b.errors() // the answer 422 is in the console
@@ -83,7 +83,7 @@ func TestRunsInABrowser(t *testing.T) {
 	b.do(t, chromedp.Click(`form[action$="/run"] button`), chromedp.WaitVisible("section[data-open]"))
 	b.picture(t, "run-390-dark")
 	b.do(t, chromedp.Click(`form[action$="/cancel"] button`))
-	waitFor(t, "canceled", 30*time.Second, func() bool { return evaluate[bool](t, b, `/Canceled/.test(document.querySelector("main").innerText)`) })
+	waitFor(t, "canceled", 30*time.Second, func() bool { return evaluate[bool](t, b, `/Canceled/.test(document.querySelector("main")?.innerText)`) })
 	if got := s.outcomes(); got["No negative amounts"] != "fail" || got["Takes its time"] != "pass" {
 		t.Errorf("outcomes after a canceled run: %v", got)
 	}
