@@ -15,9 +15,14 @@ serve: ## run Sodalite here with a month of made-up data
 build: ## build the binary bin/sodalite
 	go build -trimpath -ldflags=-s -o bin/sodalite ./cmd/sodalite
 
+# Components are installed while Go compiles. All tests come last, in one command; those of the whole way, which wait for
+# other programs most of the time, first among them.
 .PHONY: test
-test: check ## everything: static checks, all tests with the race detector, against real components
-	eval "$$(test/provide)"; $(GOTEST) -tags duckdb -run DuckDB ./internal/source/... ./internal/engine && $(GOTEST) -timeout 15m ./...
+test: ## everything: static checks, all tests with the race detector, against real components
+	@mkdir -p .cache && { test/provide >.cache/environment & provided=$$!; \
+	  $(MAKE) --no-print-directory check CGO_ENABLED=1 VET=-race && wait $$provided && source .cache/environment && \
+	  $(GOTEST) -tags duckdb -run DuckDB ./internal/source/... ./internal/engine && \
+	  $(GOTEST) -timeout 20m ./test/e2e ./...; }
 
 .PHONY: quick
 quick: ## tests that need nothing but Go
@@ -26,7 +31,7 @@ quick: ## tests that need nothing but Go
 .PHONY: check
 check: ## formatting and static checks
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted"; exit 1; }
-	go vet ./...
+	go vet $(VET) ./...
 	@if go list -deps ./internal/dq ./internal/hub | grep -E 'aws-(lambda|sdk)|modernc'; then echo "a core package imports an edge"; exit 1; fi
 
 .PHONY: fuzz

@@ -195,10 +195,14 @@ func TestFunctionsLinkNoDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, dep := range strings.Fields(string(out)) {
-			driver := strings.HasPrefix(dep, "modernc.org/") || strings.HasPrefix(dep, "github.com/parquet-go") || strings.HasPrefix(dep, "github.com/sodalite-dq/sodalite/internal/source") || strings.HasPrefix(dep, "github.com/jackc/pgx") || strings.HasPrefix(dep, "github.com/go-sql-driver")
-			if driver && name != "scan" || dep == "runtime/cgo" && os.Getenv("CGO_ENABLED") == "0" {
+			embedded := strings.HasPrefix(dep, "modernc.org/") || strings.HasPrefix(dep, "github.com/parquet-go")
+			driver := strings.HasPrefix(dep, "github.com/sodalite-dq/sodalite/internal/source") || strings.HasPrefix(dep, "github.com/jackc/pgx") || strings.HasPrefix(dep, "github.com/go-sql-driver")
+			if embedded || driver && name != "scan" || dep == "runtime/cgo" && os.Getenv("CGO_ENABLED") == "0" {
 				t.Errorf("functions/%s links %s", name, dep)
 			}
+		}
+		if name != "scan" && name != "dashboard" && strings.Contains(string(out), "service/lambda\n") {
+			t.Errorf("functions/%s links the client of Lambda", name)
 		}
 		if name != "notify" && strings.Contains(string(out), "internal/notify/slack") {
 			t.Errorf("functions/%s links the senders", name)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/gateway"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
+	"github.com/sodalite-dq/sodalite/internal/wiring/invoker"
 	"github.com/sodalite-dq/sodalite/internal/wiring/pages"
 )
 
@@ -22,7 +23,7 @@ func main() {
 	mux := http.NewServeMux()
 	var dispatch func(context.Context, string) error // without the function, runs wait for its next tick
 	if name := s.Config.ScanFunction; name != "" {
-		dispatch = wiring.Invoker(wiring.LoadAWS, name)
+		dispatch = invoker.New(wiring.LoadAWS, name)
 	}
 	pages.Mount(mux, s, s.Runs(dispatch))
 	lambda.Start(gateway.Handler(pages.Compressed(mux), s.Log))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
+	"github.com/sodalite-dq/sodalite/internal/wiring/invoker"
 	"github.com/sodalite-dq/sodalite/internal/wiring/runner"
 )
 
@@ -23,7 +24,7 @@ type event struct {
 	// Tick comes every minute by the schedule; Schedules is false where scan definitions do not run by their schedules.
 	Tick      bool  `json:"tick"`
 	Schedules *bool `json:"schedules"`
-	wiring.RunEvent
+	invoker.Event
 	// Definition is a scan definition to run now. A second event with the same ID asks for the same run; by default the id is
 	// that of the invocation, which stays when Lambda tries again.
 	Definition    string    `json:"definition"`
@@ -43,7 +44,7 @@ func main() {
 		if c, ok := lambdacontext.FromContext(ctx); ok && c.InvokedFunctionArn != "" {
 			self = c.InvokedFunctionArn // with the alias
 		}
-		return wiring.Invoker(wiring.LoadAWS, self)(ctx, runID)
+		return invoker.New(wiring.LoadAWS, self)(ctx, runID)
 	})
 	executor := runner.Executor(s, store, wiring.LoadAWS, os.LookupEnv)
 	lambda.Start(func(ctx context.Context, e event) (any, error) {

@@ -168,7 +168,7 @@ func mapping(w stream.Mapping, all []Mapping) Finding {
 	case named.State != "Enabled":
 		return Bad(Wrong, "enable it: aws lambda update-event-source-mapping --enabled --uuid …", "%s is not woken: %s", named.Function, named.State)
 	case named.Failures > 0:
-		return Bad(Warning, "docs/runbook.md, Failed records", "%d records were given up", named.Failures)
+		return Bad(Warning, "mend the cause, then: sodalite replay --failed-records <FailedRecordsUrl>; docs/runbook.md, Failed records", "%d records were given up", named.Failures)
 	case strings.Contains(named.LastResult, "PROBLEM"):
 		return Bad(Wrong, "see its log", "%s: %s", named.Function, named.LastResult)
 	}

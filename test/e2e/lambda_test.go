@@ -45,7 +45,7 @@ func (a *awsForm) function(name string) *lambdahost.Host {
 	if h := a.functions[name]; h != nil {
 		return h
 	}
-	bootstrap := buildFunction(a.t, a.t.TempDir(), name, "")
+	bootstrap := function(a.t, name, "")
 	out := &logged{t: a.t, name: name}
 	h, err := lambdahost.Start(a.t.Context(), bootstrap, a.env, 20*time.Second, out)
 	if err != nil {

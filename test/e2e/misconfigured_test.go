@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +74,7 @@ func TestMisconfiguredFunctions(t *testing.T) {
 
 // TestWrongSettingsStopAFunction at its start, with every mistake in one go.
 func TestWrongSettingsStopAFunction(t *testing.T) {
-	bootstrap := buildFunction(t, t.TempDir(), "ingest", "")
+	bootstrap := function(t, "ingest", "")
 	out := &logged{t: t, name: "ingest"}
 	_, err := lambdahost.Start(t.Context(), bootstrap, []string{"AWS_LAMBDA_FUNCTION_NAME=test", "SODALITE_TABLE=", "SODALITE_RETENTION=soon", "SODALITE_SAMPLES=maybe"}, time.Second, out)
 	if err == nil {
@@ -90,14 +87,12 @@ func TestWrongSettingsStopAFunction(t *testing.T) {
 	}
 }
 
-// buildFunction compiles a function for this machine.
-func buildFunction(t testing.TB, dir, name, tags string) string {
+// function compiles a function for this machine.
+func function(t testing.TB, name, tags string) (bootstrap string) {
 	t.Helper()
-	bootstrap := filepath.Join(dir, "bootstrap")
-	build := exec.Command("go", "build", "-tags", "lambda.norpc,"+tags, "-ldflags=-s", "-trimpath", "-o", bootstrap, "../../functions/"+name)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", name, err, out)
+	bootstrap, err := compiled(tags, "functions/"+name)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return bootstrap
 }

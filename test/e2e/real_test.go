@@ -37,25 +37,45 @@ func real(t *testing.T, variable string) string {
 	return ""
 }
 
-// program builds cmd/sodalite once for all tests.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "sodalite-e2e")
-	if err != nil {
-		return "", err
+// builds keeps what this package's tests compile, each once.
+var builds struct {
+	sync.Mutex
+	dir   string
+	paths map[string]string
+}
+
+// compiled builds a package of this module, as it is built to be used, for this machine. Everything is built alike, so that
+// one compilation of what programs have in common serves all.
+func compiled(tags, pkg string) (string, error) {
+	builds.Lock()
+	defer builds.Unlock()
+	if path, ok := builds.paths[tags+pkg]; ok {
+		return path, nil
 	}
-	path := filepath.Join(dir, "sodalite")
-	build := exec.Command("go", "build", "-o", path, "../../cmd/sodalite")
+	if builds.dir == "" {
+		var err error
+		if builds.dir, err = os.MkdirTemp("", "sodalite-e2e"); err != nil {
+			return "", err
+		}
+		builds.paths = map[string]string{}
+	}
+	path := filepath.Join(builds.dir, fmt.Sprint(len(builds.paths)))
+	build := exec.Command("go", "build", "-tags", "lambda.norpc,"+tags, "-ldflags=-s", "-trimpath", "-o", path, "../../"+pkg)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
+		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, out)
 	}
+	builds.paths[tags+pkg] = path
 	return path, nil
-})
+}
+
+// program is cmd/sodalite.
+func program() (string, error) { return compiled("", "cmd/sodalite") }
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := program(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	if builds.dir != "" {
+		os.RemoveAll(builds.dir)
 	}
 	os.Exit(code)
 }
@@ -118,9 +138,13 @@ func start(t *testing.T, cmd *exec.Cmd) *logged {
 	return out
 }
 
+// slow is how many times longer than on an idle machine things may take.
+const slow = 6
+
 // waitFor tries until ok or the time is over.
 func waitFor(t *testing.T, what string, limit time.Duration, ok func() bool) {
 	t.Helper()
+	limit *= slow
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if ok() {
 			return

@@ -152,9 +152,13 @@ func (s *server) notice() {
 	s.changed = make(chan struct{})
 }
 
+// slow is how many times longer than on an idle machine things may take.
+const slow = 6
+
 // wait returns when done is true, and fails the test after the timeout.
 func (s *server) wait(tb testing.TB, timeout time.Duration, what string, done func() bool) {
 	tb.Helper()
+	timeout *= slow
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	for {

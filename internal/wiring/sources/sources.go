@@ -10,7 +10,6 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/source"
-	"github.com/sodalite-dq/sodalite/internal/source/files"
 	"github.com/sodalite-dq/sodalite/internal/source/mysql"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres"
 )
@@ -22,7 +21,6 @@ var kinds = map[string]Kind{
 	"postgres": postgres.New,
 	"redshift": postgres.NewRedshift,
 	"mysql":    mysql.New,
-	"files":    files.New,
 }
 
 // Add adds a kind under the name of its type, while the program starts.

@@ -1,0 +1,38 @@
+// Package invoker lets function scan execute runs. It is apart from package wiring because it links the client of AWS Lambda,
+// which most functions have no use for.
+package invoker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/sodalite-dq/sodalite/internal/wiring"
+)
+
+// Event is what function scan is invoked with to execute one run.
+type Event struct {
+	Run string `json:"run"`
+}
+
+// New dispatches runs to the function of that name or ARN, without waiting for its answer.
+func New(cloud wiring.Cloud, function string) func(context.Context, string) error {
+	return func(ctx context.Context, runID string) error {
+		settings, err := cloud(ctx)
+		if err != nil {
+			return err
+		}
+		payload, err := json.Marshal(Event{runID})
+		if err != nil {
+			return err
+		}
+		_, err = lambda.NewFromConfig(settings).Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, InvocationType: types.InvocationTypeEvent, Payload: payload})
+		if err != nil {
+			return fmt.Errorf("invoke %s: %w", function, err)
+		}
+		return nil
+	}
+}
