@@ -324,7 +324,9 @@ func (c *planned) judged(ctx context.Context, r *run) {
 // report adds the check to the scan's results; err is why it could not be evaluated.
 func (c *planned) report(r *run, err error) {
 	var quiet quietly
+	var known told
 	switch {
+	case errors.As(err, &known):
 	case errors.As(err, &quiet):
 		r.log(dq.LevelInfo, &c.at, "Check %q is not evaluated: %s", c.result.Name, err)
 	case err != nil:
@@ -350,6 +352,11 @@ func (c *planned) report(r *run, err error) {
 type quietly struct{ reason string }
 
 func (q quietly) Error() string { return q.reason }
+
+// told is a reason that the log has already, as a mistake of a file.
+type told struct{ error }
+
+func (t told) Unwrap() error { return t.error }
 
 func severity(err error) string {
 	var quiet quietly

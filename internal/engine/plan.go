@@ -140,7 +140,15 @@ func (r *run) add(c *planned) {
 	c.result.Check = r.describe(c)
 	var err error
 	switch c.Kind {
-	case sodacl.Metric:
+	case sodacl.Metric, sodacl.Anomaly:
+		if c.Problem != "" {
+			err = told{errors.New(c.Problem)}
+			break
+		}
+		if c.Kind == sodacl.Anomaly {
+			err = errors.New("anomaly checks are not supported: they need a model of the metric's past; use \"change\" checks, or thresholds")
+			break
+		}
 		err = r.planMetric(c)
 	case sodacl.Freshness:
 		err = r.planFreshness(c)
@@ -156,8 +164,6 @@ func (r *run) add(c *planned) {
 		err = r.planGroupBy(c)
 	case sodacl.GroupEvolution:
 		err = r.planGroupEvolution(c)
-	case sodacl.Anomaly:
-		err = errors.New("anomaly checks are not supported: they need a model of the metric's past; use \"change\" checks, or thresholds")
 	case sodacl.Distribution:
 		err = errors.New("distribution checks are not supported")
 	}

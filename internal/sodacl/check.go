@@ -103,8 +103,11 @@ func (p *parser) complete(c *Check, line *yaml.Node) *Check {
 			p.mistake(line, "a group evolution check needs a query; the check is left out")
 			return nil
 		}
-	case Metric:
-		if c.Pass == nil && c.Warn == nil && c.Fail == nil {
+	case Metric, Anomaly:
+		if problem := c.unknown(); problem != "" {
+			p.mistake(line, "the check %q cannot be evaluated: %s", yamldoc.Clip(c.Line), problem)
+			c.Problem = problem
+		} else if c.Kind == Metric && c.Pass == nil && c.Warn == nil && c.Fail == nil {
 			p.mistake(line, "the check %q has no threshold, so it cannot pass or fail; write for instance \"%s > 0\"", clip(c.Line), c.Line)
 		}
 	}
@@ -138,7 +141,7 @@ func (p *parser) configure(c *Check, config *yaml.Node) bool {
 			}
 		}
 		if !known && c.Kind != Distribution && c.Kind != GroupBy {
-			p.mistake(key, "%q is no configuration of this check; it has no effect", key.Value)
+			p.mistake(key, "%q is no configuration of this check, it has no effect%s", key.Value, suggest(key.Value, keysOf(c.Kind)))
 		}
 		ok = ok && keep
 	}

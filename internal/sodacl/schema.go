@@ -49,7 +49,7 @@ func (p *parser) schemaRule(r *SchemaRules, rule, v *yaml.Node) {
 	case "when schema changes":
 		r.Changes = p.schemaChanges(v)
 	default:
-		p.mistake(rule, "unknown rule %q; there are when required column missing, when forbidden column present, when wrong column type, when wrong column index, when mismatching columns and when schema changes", rule.Value)
+		p.mistake(rule, "unknown rule %q%s", rule.Value, hint(rule.Value, schemaRules))
 	}
 }
 

@@ -56,12 +56,20 @@ func (p *parser) namedSection(key, value *yaml.Node) {
 		case s.take("for each column "):
 			s.fail(`"for each column" is not implemented, by the reference client neither`)
 		default:
-			s.fail(`unknown section; there are "checks for DATASET", "filter DATASET [name]", "configurations for DATASET", "for each dataset NAME", "checks", "variables", "discover datasets", "profile columns", "sample datasets" and "automated monitoring"`)
+			s.fail("unknown section%s", hint(firstWords(s.text), sectionWords))
 		}
 	}
 	if err := read(key.Value, read1); err != nil {
 		p.mistake(column(key, err.offset), "section %q is left out: %s", clip(key.Value), err.problem)
 	}
+}
+
+// firstWords are those of a header that say what section it is, without the names behind.
+func firstWords(header string) string {
+	if before, _, ok := strings.Cut(strings.ToLower(header), " for "); ok {
+		return before + " for"
+	}
+	return strings.ToLower(header)
 }
 
 // column is the place offset bytes into a scalar.
@@ -176,7 +184,7 @@ func (p *parser) configurations(n *yaml.Node, table string) {
 		v := p.Columns[table][parts[1]]
 		switch known := p.validity(&v, parts[0], value); {
 		case !known:
-			p.mistake(key, "%q is no configuration of a column; see \"valid values\", \"missing values\" and their like", parts[0])
+			p.mistake(key, "%q is no configuration of a column%s", parts[0], suggest(parts[0], validityKeys))
 		case strings.HasPrefix(parts[0], "invalid "):
 			p.warning(key, "%q has no effect here, by the reference client neither; write it below the check", parts[0])
 		default:

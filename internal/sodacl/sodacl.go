@@ -140,6 +140,8 @@ type Check struct {
 	// Name is what people called it, unresolved; empty for none. Identity likewise.
 	Name, Identity string
 	Attributes     []Attribute
+	// Problem is why the check cannot be evaluated; it is among the mistakes too. Empty for nothing.
+	Problem string
 	// SamplesLimit is -1 if not given.
 	SamplesLimit int
 

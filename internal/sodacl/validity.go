@@ -99,7 +99,7 @@ func (p *parser) format(key string, value *yaml.Node) *string {
 		return nil
 	}
 	if _, ok := Formats[value.Value]; !ok {
-		p.mistake(value, "unknown format %q; there are %s", value.Value, strings.Join(formatNames(), ", "))
+		p.mistake(value, "unknown format %q%s", value.Value, hint(value.Value, formatNames()))
 		return nil
 	}
 	return &value.Value
