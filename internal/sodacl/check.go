@@ -104,7 +104,7 @@ func (p *parser) complete(c *Check, line *yaml.Node) *Check {
 			return nil
 		}
 	case Metric, Anomaly:
-		if problem := c.unknown(); problem != "" {
+		if problem := c.unknown(); problem != "" && !p.nested {
 			p.mistake(line, "the check %q cannot be evaluated: %s", yamldoc.Clip(c.Line), problem)
 			c.Problem = problem
 		} else if c.Kind == Metric && c.Pass == nil && c.Warn == nil && c.Fail == nil {

@@ -27,7 +27,9 @@ func (p *parser) groupByKey(c *Check, key, value *yaml.Node) (known, keep bool) 
 		}
 		c.Groups.Limit = n
 	case "checks":
+		p.nested = true
 		c.Groups.Checks = p.checkList(c.Header, value, false)
+		p.nested = false
 	default:
 		return false, true
 	}

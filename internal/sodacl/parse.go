@@ -38,6 +38,8 @@ type parser struct {
 	// attributes are those of "- attributes" entries, for the checks that follow in this file.
 	attributes []Attribute
 	checks     int
+	// nested: the checks at hand are of a group by, whose metrics are columns of its query.
+	nested bool
 }
 
 func (p *parser) mistake(n *yaml.Node, format string, args ...any) {
