@@ -66,7 +66,7 @@ func FuzzLine(f *testing.F) {
 		}
 		p := parse("checks for t:\n  - " + string(body) + "\n")
 		for _, m := range p.Mistakes {
-			if m.Line < 1 {
+			if m.Line < 1 && !strings.Contains(m.Message, "not valid YAML") {
 				t.Errorf("%q: %v has no place", line, m)
 			}
 		}
