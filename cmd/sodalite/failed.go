@@ -153,7 +153,10 @@ func (p *program) replayLetter(ctx context.Context, s *wiring.System, failed *fa
 	}
 	for _, k := range keys {
 		id, ok := strings.CutPrefix(k[0], "SCAN#")
+		dataset, contract := strings.CutPrefix(k[0], "CONTRACT#")
 		switch {
+		case contract:
+			err = s.Hub.DigestContract(ctx, dataset)
 		case ok && k[1] == "DOC":
 			err = p.replayScan(ctx, s, id, out)
 		case ok && k[1] == "ALERT":
