@@ -13,10 +13,10 @@ import (
 
 // Checks of single settings. Those of secrets must not repeat the value.
 
-var tablePattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
+var tablePattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{3}[A-Za-z0-9_.-]*$`)
 
 func checkTable(v string) problem {
-	if !tablePattern.MatchString(v) {
+	if len(v) > 255 || !tablePattern.MatchString(v) {
 		return problem{"is " + quote(v), "use the name of a DynamoDB table: 3 to 255 letters, digits, _ . or -"}
 	}
 	return problem{}

@@ -30,11 +30,14 @@ type Sender struct {
 
 var _ notify.Sender = (*Sender)(nil)
 
-var topicPattern = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$`)
+// maxARN is an upper bound of a topic's ARN, whose name has at most 256 characters.
+const maxARN = 400
+
+var topicPattern = regexp.MustCompile(`^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?$`)
 
 // CheckTopicARN tells what is wrong with a topic's ARN.
 func CheckTopicARN(arn string) error {
-	if !topicPattern.MatchString(arn) {
+	if len(arn) > maxARN || !topicPattern.MatchString(arn) {
 		return fmt.Errorf("%q is not the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:name", arn)
 	}
 	return nil
