@@ -25,10 +25,17 @@ type database interface {
 	time(b *testing.B, statement string) time.Duration
 }
 
+// databases are what is scanned. The file is read by the program without cgo, and by DuckDB within the program; the reference
+// client reads it by DuckDB, too.
 var databases = []struct {
-	name string
-	open func(*testing.B) database
-}{{"postgres", openPostgres}, {"duckdb", openDuckDB}}
+	name   string
+	open   func(*testing.B) database
+	shapes []shape
+}{
+	{"postgres", openPostgres, shapes}, {"duckdb", openDuckDB, shapes},
+	{"csv pure Go", func(b *testing.B) database { return &csvFile{openDuckDB(b).(*duckDB), "files", ""} }, fileShapes},
+	{"csv DuckDB", func(b *testing.B) database { return &csvFile{openDuckDB(b).(*duckDB), "duckdb", "duckdb"} }, fileShapes},
+}
 
 // installed is what a variable of test/provide names.
 func installed(b *testing.B, variable string) string {
@@ -137,3 +144,30 @@ print("%fs" % (time.time() - begin))`, statement))
 	}
 	return took
 }
+
+// csvFile is a CSV file, which DuckDB writes.
+type csvFile struct {
+	*duckDB
+	kind, tags string
+}
+
+func (c *csvFile) file() string { return filepath.Join(filepath.Dir(c.path), "orders.csv") }
+
+func (c *csvFile) fill(b *testing.B, s shape) {
+	if _, err := os.Stat(c.file()); err == nil {
+		return
+	}
+	for _, statement := range s.tables(0) {
+		c.script(b, "duckdb.connect().execute(sys.argv[2])", "COPY ("+statement+") TO '"+c.file()+"' (HEADER)")
+	}
+}
+
+func (c *csvFile) tools(b *testing.B, dir, checks string) (ours, theirs *tool) {
+	config := "data_source src:\n  type: %s\n  path: " + c.file() + "\n"
+	_, theirs = pair(b, filepath.Join(dir, "theirs"), "", installed(b, "SODALITE_SODA_DUCKDB"), fmt.Sprintf(config, "duckdb"), checks)
+	ours, _ = pair(b, filepath.Join(dir, "ours"), built(b, c.tags), "", fmt.Sprintf(config, c.kind), checks)
+	return ours, theirs
+}
+
+// time is 0: nothing is open before the file is read.
+func (c *csvFile) time(*testing.B, string) time.Duration { return 0 }

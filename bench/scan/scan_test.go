@@ -48,7 +48,7 @@ func BenchmarkScan(b *testing.B) {
 	for _, d := range databases {
 		b.Run(d.name, func(b *testing.B) {
 			db := d.open(b)
-			for _, s := range shapes {
+			for _, s := range d.shapes {
 				b.Run(s.name, func(b *testing.B) { rows = append(rows, compare(b, db, d.name, s)) })
 			}
 		})

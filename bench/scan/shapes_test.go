@@ -24,6 +24,9 @@ var shapes = []shape{
 	{"one wrong column", wrongChecks(), only("middle", 500_000)},
 }
 
+// fileShapes are of files, each of which is a table.
+var fileShapes = []shape{{"a million rows", strings.ReplaceAll(smallChecks, "checks for small:", "checks for orders:"), only("orders", 1_000_000)}}
+
 func only(table string, n int) func(int) map[string]string {
 	return func(int) map[string]string { return map[string]string{table: rows(n)} }
 }
@@ -68,7 +71,7 @@ const smallChecks = `checks for small:
   - row_count > 0
   - missing_count(status) < 100
   - missing_percent(quantity) < 5
-  - invalid_count(email) = 10:
+  - invalid_count(email) >= 10:
       valid format: email
   - invalid_percent(quantity) < 10:
       valid max: 95
