@@ -29,6 +29,7 @@ type Meter struct {
 	mu    sync.Mutex
 	usage Usage
 	heat  map[string]float64
+	reads map[string]float64
 }
 
 // Heat is the write units so far of each partition: "table PK" or "index PK".
@@ -38,8 +39,23 @@ func (m *Meter) Heat() map[string]float64 {
 	return maps.Clone(m.heat)
 }
 
+// ReadHeat is the read units so far of each partition, named as those of [Meter.Heat].
+func (m *Meter) ReadHeat() map[string]float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.reads)
+}
+
 // NewMeter counts what is asked of t.
-func NewMeter(t table.Table) *Meter { return &Meter{Table: t, heat: map[string]float64{}} }
+func NewMeter(t table.Table) *Meter {
+	return &Meter{Table: t, heat: map[string]float64{}, reads: map[string]float64{}}
+}
+
+// read adds read units of a partition.
+func (m *Meter) read(u *Usage, partition string, units float64) {
+	u.ReadUnits += units
+	m.reads[partition] += units
+}
 
 // Take gives the usage so far and begins anew.
 func (m *Meter) Take() Usage {
@@ -63,7 +79,7 @@ func (m *Meter) Get(ctx context.Context, k table.Key) (table.Item, error) {
 	it, err := m.Table.Get(ctx, k)
 	m.add(func(u *Usage) {
 		u.Gets++
-		u.ReadUnits += units(it.Size(), 4<<10)
+		m.read(u, "table "+k.PK, units(it.Size(), 4<<10))
 	})
 	return it, err
 }
@@ -74,7 +90,7 @@ func (m *Meter) BatchGet(ctx context.Context, keys []table.Key) ([]table.Item, e
 	m.add(func(u *Usage) {
 		u.BatchGets += (len(keys) + table.MaxBatchGet - 1) / table.MaxBatchGet
 		for i := range items {
-			u.ReadUnits += units(items[i].Size(), 4<<10)
+			m.read(u, "table "+items[i].PK, units(items[i].Size(), 4<<10))
 		}
 	})
 	return items, err
@@ -85,7 +101,7 @@ func (m *Meter) Query(ctx context.Context, r table.Range) (table.Page, error) {
 	page, err := m.Table.Query(ctx, r)
 	m.add(func(u *Usage) {
 		u.Queries++
-		u.ReadUnits += units(pageSize(page), 4<<10)
+		m.read(u, "table "+r.PK, units(pageSize(page), 4<<10))
 	})
 	return page, err
 }
@@ -95,7 +111,7 @@ func (m *Meter) QueryIndex(ctx context.Context, r table.Range) (table.Page, erro
 	page, err := m.Table.QueryIndex(ctx, r)
 	m.add(func(u *Usage) {
 		u.IndexQueries++
-		u.ReadUnits += units(pageSize(page), 4<<10) / 2
+		m.read(u, "index "+r.PK, units(pageSize(page), 4<<10)/2)
 	})
 	return page, err
 }
