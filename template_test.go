@@ -201,7 +201,7 @@ func TestFunctionsLinkNoDatabase(t *testing.T) {
 				t.Errorf("functions/%s links %s", name, dep)
 			}
 		}
-		if name != "scan" && name != "dashboard" && strings.Contains(string(out), "service/lambda\n") {
+		if name != "scan" && name != "dashboard" && name != "ingest" && strings.Contains(string(out), "service/lambda\n") {
 			t.Errorf("functions/%s links the client of Lambda", name)
 		}
 		if name != "notify" && strings.Contains(string(out), "internal/notify/slack") {

@@ -70,7 +70,7 @@ func BenchmarkIngestFunction(b *testing.B) {
 	log := slog.New(slog.DiscardHandler)
 	s := wiring.NewSystem(settings, store, wiring.LoadAWS, log, "bench")
 	mux := http.NewServeMux()
-	s.MountScanners(mux, gateway.MaxRequestBody)
+	s.MountScanners(mux, gateway.MaxRequestBody, s.Runs(nil))
 	handler := gateway.Handler(mux, log)
 	key, secret, err := s.Auth.CreateKey(b.Context(), "bench")
 	if err != nil {

@@ -44,7 +44,7 @@ func serve(b *testing.B, store *sqlite.Table, env map[string]string) *server {
 	settings.PublicURL = front.URL
 	log := slog.New(slog.DiscardHandler)
 	s := &server{System: wiring.NewSystem(settings, store, wiring.LoadAWS, log, "bench"), url: front.URL}
-	s.MountScanners(mux, settings.MaxBody)
+	s.MountScanners(mux, settings.MaxBody, s.Runs(nil))
 	pages.Mount(mux, s.System, s.System.Runs(nil))
 	return s
 }

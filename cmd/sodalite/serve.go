@@ -111,7 +111,6 @@ func (p *program) run(ctx context.Context, s *wiring.System, store *sqlite.Table
 		return err
 	}
 	mux := http.NewServeMux()
-	s.MountScanners(mux, s.Config.MaxBody)
 	queue := make(chan string, maxQueued)
 	scans := s.Runs(func(_ context.Context, runID string) error {
 		select {
@@ -122,6 +121,7 @@ func (p *program) run(ctx context.Context, s *wiring.System, store *sqlite.Table
 		}
 	})
 	executor := runner.Executor(s, scans, wiring.LoadAWS, p.get)
+	s.MountScanners(mux, s.Config.MaxBody, scans)
 	pages.Mount(mux, s, scans)
 	server := &http.Server{
 		Handler: pages.Recovered(pages.Compressed(mux), s.Log), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,

@@ -21,10 +21,6 @@ func main() {
 		log.Fatalln(err)
 	}
 	mux := http.NewServeMux()
-	var dispatch func(context.Context, string) error // without the function, runs wait for its next tick
-	if name := s.Config.ScanFunction; name != "" {
-		dispatch = invoker.New(wiring.LoadAWS, name)
-	}
-	pages.Mount(mux, s, s.Runs(dispatch))
+	pages.Mount(mux, s, invoker.Runs(s))
 	lambda.Start(gateway.Handler(pages.Compressed(mux), s.Log))
 }

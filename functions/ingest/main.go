@@ -10,6 +10,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/gateway"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
+	"github.com/sodalite-dq/sodalite/internal/wiring/invoker"
 )
 
 func main() {
@@ -18,6 +19,6 @@ func main() {
 		log.Fatalln(err)
 	}
 	mux := http.NewServeMux()
-	s.MountScanners(mux, min(s.Config.MaxBody, gateway.MaxRequestBody))
+	s.MountScanners(mux, min(s.Config.MaxBody, gateway.MaxRequestBody), invoker.Runs(s))
 	lambda.Start(gateway.Handler(mux, s.Log))
 }

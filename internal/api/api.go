@@ -146,6 +146,9 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, trace string, bod
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("X-Soda-Trace-Id", trace)
+	if more, ok := body.(interface{ setHeaders(http.Header) }); ok {
+		more.setHeaders(w.Header())
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(append(data, '\n')) // the client is gone if this fails
 }

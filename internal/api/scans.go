@@ -28,6 +28,19 @@ type scanRow struct {
 	// Ours: the first datasets, and why the scan did not run cleanly.
 	Datasets []string `json:"datasets,omitempty"`
 	Why      string   `json:"why,omitempty"`
+	// ContractDatasetCloudURL is the page of the dataset whose contract was verified.
+	ContractDatasetCloudURL string `json:"contractDatasetCloudUrl,omitempty"`
+}
+
+// pollAfter is when a client that waits for a scan should ask again.
+const pollAfter = 3 * time.Second
+
+// setHeaders says when to ask again for a scan that goes on (Soda Core 4 protocol, scan status). The time has whole seconds and
+// must lie in the future.
+func (row scanRow) setHeaders(h http.Header) {
+	if !row.State.Finished() {
+		h.Set("X-Soda-Next-Poll-Time", time.Now().Add(pollAfter).UTC().Format(time.RFC3339))
+	}
 }
 
 type scanDefinition struct {
@@ -66,6 +79,9 @@ func (s *server) scan(r *http.Request) (any, error) {
 		if !res.Excluded {
 			row.Checks = append(row.Checks, scanCheck{ID: dq.CheckID(res.Dataset.ID(), scan.Definition, res.Identity), EvaluationStatus: res.Outcome})
 		}
+	}
+	if scan.Contract != nil && len(scan.Covers) == 1 {
+		row.ContractDatasetCloudURL = s.link(r, "/datasets/"+scan.Covers[0].ID())
 	}
 	for _, d := range scan.Datasets() {
 		row.Datasets = append(row.Datasets, d.QualifiedName())

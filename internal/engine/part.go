@@ -120,7 +120,7 @@ func Merge(first, next *dq.Scan) *dq.Scan {
 	for i := range s.Logs {
 		s.Logs[i].Index = i
 	}
-	s.Errored = first.Errored || next.Errored
+	s.Errored, s.Partial = first.Errored || next.Errored, first.Partial || next.Partial
 	if next.State != dq.TimedOut && next.State != dq.Canceled {
 		s.State = s.Conclude(true)
 	}

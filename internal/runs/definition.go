@@ -94,16 +94,21 @@ func (d *Definition) Check() error {
 	if _, err := d.schedule(); err != nil {
 		return err
 	}
+	if mistakes := onlyMistakes(d.Program().Mistakes); mistakes != nil {
+		return mistakes
+	}
+	return nil
+}
+
+// onlyMistakes leaves warnings out, nil if nothing is left.
+func onlyMistakes(all []sodacl.Mistake) Mistakes {
 	var mistakes Mistakes
-	for _, m := range d.Program().Mistakes {
+	for _, m := range all {
 		if !m.Warning {
 			mistakes = append(mistakes, m)
 		}
 	}
-	if len(mistakes) > 0 {
-		return mistakes
-	}
-	return nil
+	return mistakes
 }
 
 // schedule reads the schedule, nil if there is none.

@@ -19,6 +19,7 @@ import (
 type Hub interface {
 	Accept(ctx context.Context, s *dq.Scan) (hub.Accepted, error)
 	ScanHead(ctx context.Context, id string) (hub.ScanHead, error)
+	ContractText(ctx context.Context, file string) (string, error)
 	Measurements(ctx context.Context, q hub.MeasurementQuery) ([]hub.Measured, error)
 }
 
@@ -123,6 +124,11 @@ func concluded(scan *dq.Scan, state dq.ScanState, level, why string) *dq.Scan {
 // accept stores the result under the run's id and ends the run. A result that cannot be kept makes a failed scan that says so.
 func (e *Executor) accept(ctx context.Context, run Run, scan *dq.Scan) error {
 	scan.ID = run.ID
+	if v := run.Verification; v != nil {
+		if scan.Contract = (&dq.ContractRef{File: v.File, Path: v.Path}); !v.Publish {
+			return e.conclude(ctx, run, scan)
+		}
+	}
 	err := e.store(ctx, scan)
 	if errors.Is(err, hub.ErrInvalid) || errors.Is(err, hub.ErrTooLarge) {
 		scan = e.failed(run, "The result cannot be kept: "+err.Error())
@@ -159,6 +165,9 @@ func (e *Executor) bury(ctx context.Context, run Run, why string) error {
 		return e.buryRemote(ctx, run)
 	}
 	scan := e.failed(run, why)
+	if run.Verification != nil && !run.Verification.Publish {
+		return e.conclude(ctx, run, scan)
+	}
 	if run.Parts > 0 {
 		if before, err := e.found(ctx, run.ID); err == nil {
 			scan = engine.Merge(before.Scan, scan)
@@ -183,8 +192,12 @@ func (e *Executor) bury(ctx context.Context, run Run, why string) error {
 // failed is the scan of a run that could not begin, or not go on.
 func (e *Executor) failed(run Run, why string) *dq.Scan {
 	now := e.Now().UTC()
+	var covers []dq.DatasetRef
+	if run.Verification != nil {
+		covers = []dq.DatasetRef{run.Verification.Dataset}
+	}
 	return &dq.Scan{
-		Definition: run.Definition, Scanner: dq.Scanner{Name: engine.Scanner, Version: e.Version}, DataTime: run.DataTime, Started: run.Started, Ended: now,
+		Covers: covers, Definition: run.Definition, Scanner: dq.Scanner{Name: engine.Scanner, Version: e.Version}, DataTime: run.DataTime, Started: run.Started, Ended: now,
 		State: dq.Failed, Errored: true, Logs: []dq.LogLine{{Level: dq.LevelError, Message: why, Time: now}},
 	}
 }

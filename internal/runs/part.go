@@ -53,6 +53,9 @@ const changed = "The scan definition was changed while a run of it went on, so t
 
 // do runs the definition's checks, or those that the part before left, until the watcher ends them.
 func (e *Executor) do(ctx context.Context, w *watcher, run Run) *done {
+	if run.Verification != nil {
+		return e.verify(ctx, w, run)
+	}
 	d, err := e.Definition(ctx, run.Definition)
 	if err != nil {
 		return &done{failed: e.failed(run, err.Error())}

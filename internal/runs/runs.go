@@ -77,11 +77,13 @@ type Store struct {
 	Dispatch func(ctx context.Context, runID string) error
 }
 
-// Run is one execution of a definition.
+// Run is one execution of a definition, or of a contract: then Definition is the dataset's, named as the dataset.
 type Run struct {
 	ID         string       `json:"id"`
 	Definition string       `json:"definition"`
 	State      dq.ScanState `json:"state"`
+	// Verification is what a run of a contract does; nil for one of a definition.
+	Verification *Verification `json:"verification,omitempty"`
 	// Trigger is one of [BySchedule] and its like; By the API key or person.
 	Trigger string `json:"trigger"`
 	By      string `json:"by,omitempty"`

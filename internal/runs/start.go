@@ -20,6 +20,8 @@ type Request struct {
 	DataTime time.Time
 	// Key makes wishes one: a second one for the same definition with the same key is the same run. Empty for a run of its own.
 	Key string
+	// Verification is of a contract, see [Store.Verify].
+	Verification *Verification
 }
 
 // id is the run's, which becomes its scan's.
@@ -40,26 +42,34 @@ func (s *Store) Start(ctx context.Context, r Request) (Run, error) {
 	if _, err := s.Definition(ctx, r.Definition); err != nil {
 		return Run{}, err
 	}
+	if err := s.room(ctx, r.Definition); err != nil {
+		return Run{}, err
+	}
+	return s.enqueue(ctx, r)
+}
+
+// room refuses a run of a definition that has enough waiting.
+func (s *Store) room(ctx context.Context, definition string) error {
 	open, err := s.OpenRuns(ctx)
 	if err != nil {
-		return Run{}, err
+		return err
 	}
 	waiting := 0
 	for _, o := range open {
-		if o.Definition == r.Definition && o.State == dq.Queuing {
+		if o.Definition == definition && o.State == dq.Queuing {
 			waiting++
 		}
 	}
 	if waiting >= maxWaiting {
-		return Run{}, fmt.Errorf("%w: %d of scan definition %q; cancel some, or wait until they have run", ErrTooMany, waiting, r.Definition)
+		return fmt.Errorf("%w: %d of scan definition %q; cancel some, or wait until they have run", ErrTooMany, waiting, definition)
 	}
-	return s.enqueue(ctx, r)
+	return nil
 }
 
 // enqueue writes a new run and dispatches it. A run that is there already is left alone.
 func (s *Store) enqueue(ctx context.Context, r Request) (Run, error) {
 	run := Run{
-		ID: r.id(), Definition: r.Definition, State: dq.Queuing, Trigger: r.Trigger, By: r.By, DataTime: r.DataTime, Requested: s.Now().UTC(),
+		ID: r.id(), Definition: r.Definition, Verification: r.Verification, State: dq.Queuing, Trigger: r.Trigger, By: r.By, DataTime: r.DataTime, Requested: s.Now().UTC(),
 	}
 	op, err := s.put(run, 0)
 	if err != nil {

@@ -274,6 +274,8 @@ var commands = map[string]handler{
 	"sodaCoreInsertScanResults":  (*server).insert,
 	"sodaCoreUploadContractFile": (*server).uploadContract,
 	"sodaCorePublishContract":    (*server).publishContract,
+	"sodaCoreVerifyContract":     (*server).verifyContract,
+	"sodaCoreTestContract":       (*server).testContract,
 
 	"sodaCoreScanStart":            (*server).scanStart,
 	"sodaCoreInsertScanDataBatch":  (*server).insert4,

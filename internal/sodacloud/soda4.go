@@ -21,6 +21,7 @@ type Runs interface {
 	Begin(ctx context.Context, r runs.Remote) error
 	Stream(ctx context.Context, r runs.Remote, lines []runs.Line) error
 	End(ctx context.Context, id string, state dq.ScanState, why string) error
+	Verify(ctx context.Context, v runs.Verification, text, by string) (runs.Run, error)
 }
 
 // inserted4 is the answer to an insert of Soda Core 4. The client exits with 4 if it has no scan id.

@@ -15,6 +15,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/metrics"
+	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/sodacloud"
 	"github.com/sodalite-dq/sodalite/internal/table"
 )
@@ -56,10 +57,10 @@ func (s *System) recordDigest(ctx context.Context, scan *dq.Scan) {
 		metrics.Milliseconds(metrics.DigestLag, time.Since(scan.Received)))
 }
 
-// MountScanners serves the scanners' protocol.
-func (s *System) MountScanners(mux *http.ServeMux, maxBody int64) {
+// MountScanners serves the scanners' protocol. store is where runs of contracts are asked for.
+func (s *System) MountScanners(mux *http.ServeMux, maxBody int64, store *runs.Store) {
 	sodacloud.Mount(mux, sodacloud.Config{
-		Hub: s.Hub, Runs: s.Runs(nil), Auth: s.Auth, Log: s.Log, MaxBody: maxBody, Samples: s.Config.Samples,
+		Hub: s.Hub, Runs: store, Auth: s.Auth, Log: s.Log, MaxBody: maxBody, Samples: s.Config.Samples,
 		OnlyKnownAttributes: s.Config.OnlyKnownAttributes, PublicURL: s.Config.PublicURL, Metrics: s.Metrics,
 	})
 }

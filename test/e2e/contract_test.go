@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -323,4 +324,60 @@ func sorted(v any) any {
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	return list
+}
+
+// TestContractsRunByTheSystem lets the real client verify contracts on the system's own engine (verify -r).
+func TestContractsRunByTheSystem(t *testing.T) {
+	client := real(t, "SODALITE_SODA4")
+	database := postgrestest.Start(t)
+	database.Exec(t, orders)
+	s := startSodalite(t, "SODALITE_SOURCE_PASSWORD=secret")
+	soda := newScanner4(t, client, s, database.Port)
+	sources := filepath.Join(soda.dir, "configuration.yml")
+	source := fmt.Sprintf("data_source shop:\n  type: postgres\n  host: 127.0.0.1\n  port: %d\n  username: postgres\n  password: ${env_var('SODALITE_SOURCE_PASSWORD')}\n  database: postgres\n", database.Port)
+	if err := os.WriteFile(sources, []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.run("sources", "apply", "-f", sources)
+	remote := func(contract string, more ...string) []string {
+		return append([]string{"contract", "verify", "-c", contract, "-sc", "cloud.yml", "-r"}, more...)
+	}
+
+	soda.must(0, remote("good.yml", "-p")...)
+	waitFor(t, "result of a remote run", 10*time.Second, func() bool { return s.outcomes()["No missing values"] == "pass" })
+	if !strings.Contains(soda.output, "passed") {
+		t.Errorf("the log of the run is not told:\n%s", soda.output)
+	}
+	soda.must(1, remote("fail.yml", "-p")...)
+	waitFor(t, "failure of a remote run", 10*time.Second, func() bool { return s.outcomes()["No negative amounts"] == "fail" })
+	soda.must(2, remote("warn.yml")...)
+	if got := s.outcomes()["No negative amounts"]; got != "fail" {
+		t.Errorf("a run that does not publish made the check %s", got)
+	}
+	if !strings.Contains(soda.output, "1 warned") {
+		t.Errorf("the log of a run that does not publish is not told:\n%s", soda.output)
+	}
+	soda.must(3, remote("error.yml", "-p")...)
+	soda.must(0, remote("fail.yml", "-p", "-cp", "checks.row_count")...)
+	counts := s.scansOf("shop/postgres/public/orders")
+	if counts["completed"] != 2 || counts["completedWithFailures"] != 1 || counts["completedWithErrors"] != 1 {
+		t.Errorf("scans %v", counts)
+	}
+
+	start := time.Now()
+	for name, text := range map[string]string{
+		"elsewhere": strings.Replace(good4, "dataset: shop/", "dataset: elsewhere/", 1),
+		"unable":    strings.Replace(good4, "columns:", "reconciliation: {}\ncolumns:", 1),
+	} {
+		if err := os.WriteFile(filepath.Join(soda.dir, name+".yml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		soda.must(4, remote(name+".yml", "-p")...)
+	}
+	if !strings.Contains(soda.output, "not configured here") && !strings.Contains(soda.output, "reconciliation is not supported") {
+		t.Errorf("the client is not told why:\n%s", soda.output)
+	}
+	if took := time.Since(start); took > time.Minute {
+		t.Errorf("what cannot be run was told after %s", took)
+	}
 }

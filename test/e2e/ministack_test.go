@@ -374,6 +374,10 @@ func (s *stack) runsScans(t *testing.T, system *sodalite, port int, slack *notif
 		t.Errorf("the Slack text lacks the check: %s", text)
 	}
 
+	soda := newScanner4(t, real(t, "SODALITE_SODA4"), system, port)
+	soda.must(1, "contract", "verify", "-c", "fail.yml", "-sc", "cloud.yml", "-r", "-p")
+	soda.must(2, "contract", "verify", "-c", "warn.yml", "-sc", "cloud.yml", "-r")
+
 	id := system.startScan("house")
 	waitFor(t, "scan asked for by API", 30*time.Second, func() bool { return system.scanState(id) == "completedWithFailures" })
 

@@ -10,8 +10,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
+	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
 )
+
+// Runs is the store whose runs are executed by the function that the settings name; without one they wait for its next tick.
+func Runs(s *wiring.System) *runs.Store {
+	if s.Config.ScanFunction == "" {
+		return s.Runs(nil)
+	}
+	return s.Runs(New(wiring.LoadAWS, s.Config.ScanFunction))
+}
 
 // Event is what function scan is invoked with to execute one run.
 type Event struct {
