@@ -68,7 +68,10 @@ func newScanner4(t *testing.T, client string, s *sodalite, port int) *scanner {
 // system shows and whom it tells after each.
 func TestSodaCore4(t *testing.T) {
 	for version, variable := range map[string]string{"newest": "SODALITE_SODA4", "oldest": "SODALITE_SODA4_OLDEST"} {
-		t.Run(version, func(t *testing.T) { allCommandsOfSoda4(t, real(t, variable), version == "oldest") })
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			allCommandsOfSoda4(t, real(t, variable), version == "oldest")
+		})
 	}
 }
 
