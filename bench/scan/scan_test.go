@@ -122,7 +122,7 @@ func (f *figures) count(found results) {
 	for _, q := range found.Queries {
 		switch {
 		case strings.HasSuffix(q.Name, "ing_sql"): // the text of a statement, not one that was sent
-		case strings.Contains(q.Name, ".failed_rows["):
+		case strings.Contains(q.Name, ".failed_rows[") && !strings.HasSuffix(q.Name, "[failed rows]"): // that one is a fail query
 			f.rowStatements++
 		default:
 			f.statements++
