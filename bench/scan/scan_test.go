@@ -44,6 +44,7 @@ type figures struct {
 }
 
 func BenchmarkScan(b *testing.B) {
+	builds.dir = b.TempDir()
 	var rows []row
 	for _, d := range databases {
 		b.Run(d.name, func(b *testing.B) {

@@ -174,11 +174,7 @@ func built(b *testing.B, tags string) string {
 	if path, ok := builds.paths[tags]; ok {
 		return path
 	}
-	dir, err := os.MkdirTemp("", "sodalite-bench-scan")
-	if err != nil {
-		b.Fatal(err)
-	}
-	path := filepath.Join(dir, "sodalite")
+	path := filepath.Join(builds.dir, "sodalite-"+tags)
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s", "-tags", tags, "-o", path, "github.com/sodalite-dq/sodalite/cmd/sodalite")
 	cgo := "0"
 	if tags != "" {
@@ -194,6 +190,7 @@ func built(b *testing.B, tags string) string {
 
 var builds = struct {
 	sync.Mutex
+	dir   string
 	paths map[string]string
 }{paths: map[string]string{}}
 
