@@ -165,7 +165,7 @@ func (r *run) add(c *planned) {
 	case sodacl.GroupEvolution:
 		err = r.planGroupEvolution(c)
 	case sodacl.Distribution:
-		err = errors.New("distribution checks are not supported")
+		err = errors.New("distribution checks are not supported: they compare samples of rows; compare avg, stddev and percentiles with thresholds")
 	}
 	if err != nil {
 		c.judge = func(context.Context, *dq.Result) error { return err }

@@ -64,6 +64,9 @@ func (s *scanner) found() string {
 
 // end demands that nothing is left.
 func (s *scanner) end() {
+	if s.rest() != "" && strings.Contains(s.text, "${ ") {
+		s.fail("cannot read %s; on a check line write ${NAME} without blanks in it", s.found())
+	}
 	if s.rest() != "" {
 		s.fail("cannot read %s (words are set apart by one space, nothing else)", s.found())
 	}
