@@ -137,6 +137,7 @@ func BenchmarkColdStart(b *testing.B) {
 		{"digest", "../functions/digest", record("DOC")},
 		{"notify", "../functions/notify", record("ALERT")},
 		{"dashboard", "../functions/dashboard", mustJSON(b, request("GET", "/sign-in", nil))},
+		{"scan", "../functions/scan", []byte(`{"tick": true}`)},
 	} {
 		b.Run(f.name, func(b *testing.B) {
 			path := bootstrap(b, f.pkg)
@@ -163,7 +164,7 @@ func BenchmarkColdStart(b *testing.B) {
 // BenchmarkLargestBody pushes the largest body that ingest accepts and reports the most memory its process ever had.
 func BenchmarkLargestBody(b *testing.B) {
 	env, key, secret := functionEnv(b)
-	h, err := lambdahost.Start(b.Context(), bootstrap(b, "../functions/ingest"), append(env, "GOMEMLIMIT=44MiB"), 30*time.Second, os.Stderr)
+	h, err := lambdahost.Start(b.Context(), bootstrap(b, "../functions/ingest"), append(env, "GOMEMLIMIT=36MiB"), 30*time.Second, os.Stderr)
 	if err != nil {
 		b.Fatal(err)
 	}
