@@ -10,8 +10,10 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/source"
+	"github.com/sodalite-dq/sodalite/internal/source/athena"
 	"github.com/sodalite-dq/sodalite/internal/source/mysql"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres"
+	"github.com/sodalite-dq/sodalite/internal/source/trino"
 )
 
 // Kind makes a data source of its settings.
@@ -21,6 +23,8 @@ var kinds = map[string]Kind{
 	"postgres": postgres.New,
 	"redshift": postgres.NewRedshift,
 	"mysql":    mysql.New,
+	"trino":    trino.New,
+	"athena":   athena.New,
 }
 
 // Add adds a kind under the name of its type, while the program starts.

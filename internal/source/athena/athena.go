@@ -1,0 +1,221 @@
+// Package athena is Amazon Athena as a data source: each statement is a query execution that is started, waited for, and
+// read in pages; one whose context ends is stopped. The dialect is Trino's.
+package athena
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/athena"
+	"github.com/aws/aws-sdk-go-v2/service/athena/types"
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/engine"
+	"github.com/sodalite-dq/sodalite/internal/source"
+	"github.com/sodalite-dq/sodalite/internal/source/awsconfig"
+	"github.com/sodalite-dq/sodalite/internal/source/trino"
+)
+
+// New makes an Athena source. Settings: schema (the database, required), catalog (AwsDataCatalog), work_group (primary),
+// staging_dir (where results go, s3://…; needed unless the work group has a place for them), and those of package awsconfig.
+func New(s *source.Settings) (*engine.Source, error) {
+	schema, err := s.Required("schema")
+	if err != nil {
+		return nil, err
+	}
+	c := &connection{schema: schema, catalog: s.Text("catalog", "AwsDataCatalog"), workGroup: s.Text("work_group", "primary"), output: s.Text("staging_dir", "")}
+	if c.output != "" && !strings.HasPrefix(c.output, "s3://") {
+		return nil, fmt.Errorf("%s: data source %s: staging_dir %q is no place in S3, such as s3://BUCKET/results/", s.At, s.Name, c.output)
+	}
+	d := trino.Dialect("athena")
+	d.Synonyms = map[string][]string{"varchar": {"character varying", "text", "string"}, "double": {"decimal"}, "timestamp": {"timestamptz"}, "integer": {"int"}}
+	return &engine.Source{
+		Name: s.Name, Type: s.Type, Dialect: d, Schema: schema,
+		Open: func(ctx context.Context) (engine.Connection, error) {
+			config, err := awsconfig.Load(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			own := *c
+			own.client = athena.NewFromConfig(config)
+			if _, err := own.Query(ctx, "SELECT 1", 1); err != nil {
+				return nil, err
+			}
+			return &own, nil
+		},
+	}, nil
+}
+
+type connection struct {
+	client                             *athena.Client
+	schema, catalog, workGroup, output string
+}
+
+// Close implements [engine.Connection]; there is nothing to close.
+func (*connection) Close() error { return nil }
+
+// stopWithin is how long stopping a query may take whose context has ended.
+const stopWithin = 10 * time.Second
+
+// Query implements [engine.Connection].
+func (c *connection) Query(ctx context.Context, sql string, keep int) (*engine.Rows, error) {
+	in := &athena.StartQueryExecutionInput{
+		QueryString: &sql, WorkGroup: &c.workGroup,
+		QueryExecutionContext: &types.QueryExecutionContext{Catalog: &c.catalog, Database: &c.schema},
+	}
+	if c.output != "" {
+		in.ResultConfiguration = &types.ResultConfiguration{OutputLocation: &c.output}
+	}
+	started, err := c.client.StartQueryExecution(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	id := started.QueryExecutionId
+	done, err := c.wait(ctx, id)
+	if err != nil {
+		if ctx.Err() != nil {
+			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+			defer cancel()
+			_, stop := c.client.StopQueryExecution(stopping, &athena.StopQueryExecutionInput{QueryExecutionId: id})
+			err = errors.Join(context.Cause(ctx), stop)
+		}
+		return nil, err
+	}
+	return c.rows(ctx, id, done.StatementType == types.StatementTypeDml, keep)
+}
+
+// errRunning asks to look again.
+var errRunning = errors.New("the query is not done yet")
+
+// wait waits until a query has ended well.
+func (c *connection) wait(ctx context.Context, id *string) (*types.QueryExecution, error) {
+	look := func() (*types.QueryExecution, error) {
+		out, err := c.client.GetQueryExecution(ctx, &athena.GetQueryExecutionInput{QueryExecutionId: id})
+		if err != nil {
+			return nil, backoff.Permanent(err) // the SDK has tried again already
+		}
+		e := out.QueryExecution
+		if e == nil || e.Status == nil {
+			return nil, backoff.Permanent(errors.New("Athena tells no state of the query"))
+		}
+		switch e.Status.State {
+		case types.QueryExecutionStateSucceeded:
+			return e, nil
+		case types.QueryExecutionStateFailed, types.QueryExecutionStateCancelled:
+			return nil, backoff.Permanent(ended(e.Status))
+		}
+		return nil, errRunning
+	}
+	pace := &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, RandomizationFactor: 0.2, Multiplier: 1.5, MaxInterval: 2 * time.Second}
+	return backoff.Retry(ctx, look, backoff.WithBackOff(pace), backoff.WithMaxElapsedTime(0))
+}
+
+// ended is Athena's own reason for a query that did not succeed.
+func ended(s *types.QueryExecutionStatus) error {
+	reason := aws.ToString(s.StateChangeReason)
+	if reason == "" && s.AthenaError != nil {
+		reason = aws.ToString(s.AthenaError.ErrorMessage)
+	}
+	if reason == "" {
+		reason = "Athena gives no reason"
+	}
+	return fmt.Errorf("the query was %s: %s", strings.ToLower(string(s.State)), reason)
+}
+
+// rows reads the result. That of a SELECT begins with the names of its columns.
+func (c *connection) rows(ctx context.Context, id *string, header bool, keep int) (*engine.Rows, error) {
+	out := &engine.Rows{}
+	pages := athena.NewGetQueryResultsPaginator(c.client, &athena.GetQueryResultsInput{QueryExecutionId: id})
+	for first := true; pages.HasMorePages(); first = false {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if page.ResultSet == nil || page.ResultSet.ResultSetMetadata == nil {
+			return nil, errors.New("Athena gives no result")
+		}
+		list := page.ResultSet.Rows
+		if first {
+			for _, info := range page.ResultSet.ResultSetMetadata.ColumnInfo {
+				out.Columns = append(out.Columns, dq.Column{Name: aws.ToString(info.Name), Type: aws.ToString(info.Type)})
+			}
+			if header && len(list) > 0 {
+				list = list[1:]
+			}
+		}
+		for _, row := range list {
+			if out.Count++; out.Count <= int64(keep) {
+				out.Rows = append(out.Rows, values(row, out.Columns))
+			}
+		}
+	}
+	return out, nil
+}
+
+func values(row types.Row, columns []dq.Column) []any {
+	out := make([]any, len(columns))
+	for i, d := range row.Data {
+		if i < len(out) && d.VarCharValue != nil {
+			out[i] = value(*d.VarCharValue, columns[i].Type)
+		}
+	}
+	return out
+}
+
+// layouts of times. A zone is an offset, or a name behind a blank.
+const (
+	plainTime = "2006-01-02 15:04:05.999999999"
+	zonedTime = "2006-01-02 15:04:05.999999999 -07:00"
+)
+
+// value reads the text that Athena gives by the column's type. What cannot be read stays text.
+func value(text, kind string) any {
+	switch kind {
+	case "boolean":
+		if b, err := strconv.ParseBool(text); err == nil {
+			return b
+		}
+	case "tinyint", "smallint", "integer", "int", "bigint":
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return n
+		}
+	case "float", "real", "double", "decimal":
+		return source.Number(text)
+	case "date":
+		if t, err := time.Parse(time.DateOnly, text); err == nil {
+			return engine.Date{Time: t}
+		}
+	case "timestamp":
+		if t, err := time.Parse(plainTime, text); err == nil {
+			return t
+		}
+	case "timestamp with time zone":
+		return zoned(text)
+	case "varbinary":
+		if b, err := base64.StdEncoding.DecodeString(text); err == nil {
+			return string(b)
+		}
+	}
+	return text
+}
+
+func zoned(text string) any {
+	if t, err := time.Parse(zonedTime, text); err == nil {
+		return t
+	}
+	if i := strings.LastIndexByte(text, ' '); i > 0 {
+		if zone, err := time.LoadLocation(text[i+1:]); err == nil {
+			if t, err := time.ParseInLocation(plainTime, text[:i], zone); err == nil {
+				return t
+			}
+		}
+	}
+	return text
+}

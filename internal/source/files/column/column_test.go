@@ -1,0 +1,122 @@
+package column_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sodalite-dq/sodalite/internal/source/files/column"
+)
+
+func types(t *column.Table) string {
+	var out []string
+	for _, c := range t.Columns {
+		out = append(out, c.Name+" "+string(c.Type))
+	}
+	return strings.Join(out, ", ")
+}
+
+func TestTypesOfCSV(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\n1\n\n-2\n": "a bigint", "a,b\n1,x\n2.5,\n": "a double, b varchar", "a,b\ntrue,1e3\nFALSE,.5\n": "a boolean, b double",
+		"a;b\n2026-03-01;2026-03-01 10:00\n2026-02-28;\n": "a date, b timestamp", "a,b\n2026-03-01,x\n2026-03-01T10:00:00Z,y\n": "a timestamp with time zone, b varchar",
+		"a,b\n2026-02-30,nan\n2026-03-01,1\n": "a varchar, b varchar", "a,a,\n9223372036854775808,1_0,0x1\n": "a double, a_1 varchar, column2 varchar",
+		"\xef\xbb\xbf\"a\"\t\"b \"\"c\"\"\"\n1\t\"x\ny\"\n": `a bigint, b "c" varchar`, "a,b\n": "a varchar, b varchar", "a,b\n1,\ntrue,\n": "a varchar, b varchar",
+	} {
+		table, err := column.ReadCSV(t.Context(), []byte(text), column.CSV{})
+		if err != nil || types(table) != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+			if err == nil {
+				t.Log(types(table))
+			}
+		}
+	}
+}
+
+func TestMistakesInCSV(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "the file is empty", "a,b\n1,2\n1,2,3\n": "line 3: it has 3 fields, the header has 2", "a,b\n1,x\"y\n": "line 2: a quote within a field",
+		"a,b\n1,\"xy\n": "line 2: the quote that opens here is never closed", "a,b\n\"1\"2,3\n": "line 2: there is '2' after the closing quote", "a,b\n1,\xff\n": "line 2: the file is not in UTF-8",
+	} {
+		if _, err := column.ReadCSV(t.Context(), []byte(text), column.CSV{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestManyBlocks reads a file of many blocks whose columns change their type on the way, with quoted line ends, and finds
+// what encoding/csv finds.
+func TestManyBlocks(t *testing.T) {
+	var b bytes.Buffer
+	b.WriteString("n,late,text\n")
+	for i := range 200_000 {
+		late := fmt.Sprint(i)
+		if i == 190_000 {
+			late = "0x"
+		}
+		fmt.Fprintf(&b, "%d,%s,\"line\n%d, \"\"quoted\"\"\"\n", i, late, i)
+	}
+	table, err := column.ReadCSV(t.Context(), b.Bytes(), column.CSV{})
+	if err != nil || types(table) != "n bigint, late varchar, text varchar" || len(table.Chunks) < 2 {
+		t.Fatal(err)
+	}
+	want, err := csv.NewReader(&b).ReadAll()
+	if err != nil || table.Rows() != len(want)-1 {
+		t.Fatal(table.Rows(), err)
+	}
+	row := 1
+	for _, c := range table.Chunks {
+		n, _ := c.Vector(0) // all are there
+		late, _ := c.Vector(1)
+		text, _ := c.Vector(2)
+		for i := range c.Rows {
+			if fmt.Sprint(n.Ints[i]) != want[row][0] || late.Texts[i] != want[row][1] || text.Texts[i] != want[row][2] {
+				t.Fatalf("row %d: %d %q %q, want %q", row, n.Ints[i], late.Texts[i], text.Texts[i], want[row])
+			}
+			row++
+		}
+	}
+}
+
+func TestJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"a": 1, "b": "2026-03-01"}` + "\n" + `{"a": 2.5, "c": {"d": [1]}}`: "a double, b date, c varchar", `[{"a": "1"}, {"a": null}]`: "a varchar", "": "", `{"a": null}`: "a varchar",
+	} {
+		table, err := column.ReadJSON(t.Context(), []byte(text))
+		if err != nil || types(table) != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+	for text, want := range map[string]string{"{\"a\": 1}\n{\"a\": }\n": "line 2", "{\"a\": 1}\n7\n": "where an object is expected", "{\"a\": 1": "line 1"} {
+		if _, err := column.ReadJSON(t.Context(), []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func FuzzCSV(f *testing.F) {
+	f.Add([]byte("a,b\n1,\"x\"\"\n\"\n"))
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = column.ReadCSV(t.Context(), data, column.CSV{}) })
+}
+
+func FuzzJSON(f *testing.F) {
+	f.Add([]byte(`{"a": [1], "b": "x"}`))
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = column.ReadJSON(t.Context(), data) })
+}
+
+func FuzzParquet(f *testing.F) {
+	f.Add([]byte("PAR1PAR1"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		table, err := column.OpenParquet(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		for _, c := range table.Chunks {
+			for i := range table.Columns {
+				_, _ = c.Vector(i)
+			}
+		}
+	})
+}

@@ -1,0 +1,86 @@
+package quick_test
+
+import (
+	"testing"
+
+	"github.com/sodalite-dq/sodalite/internal/source/files/column"
+	"github.com/sodalite-dq/sodalite/internal/source/files/quick"
+)
+
+const data = `id,amount,status,day,flag
+1,1.5,new,2026-03-01,true
+2,-2.25,paid,2026-03-02,false
+2,,it's,,true
+4,4,,2026-03-04,
+`
+
+func tables(t testing.TB) func(string) (*column.Table, error) {
+	table, err := column.ReadCSV(t.Context(), []byte(data), column.CSV{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(name string) (*column.Table, error) {
+		if name == "t" {
+			return table, nil
+		}
+		return nil, nil
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	for sql, want := range map[string]any{
+		"SELECT COUNT(*) FROM t":                                                     int64(4),
+		"SELECT COUNT(*) - COUNT(amount) FROM t":                                     int64(1),
+		"SELECT SUM(id) FROM t":                                                      int64(9),
+		"SELECT SUM(amount) FROM t WHERE id > 1":                                     1.75,
+		"SELECT AVG(id) FROM t":                                                      2.25,
+		"SELECT MIN(status) FROM t":                                                  "it's",
+		"SELECT MAX(day) FROM t WHERE day < '2026-03-03'":                            "2026-03-02",
+		"SELECT COUNT(DISTINCT id) FROM t":                                           int64(3),
+		"SELECT PERCENTILE_DISC(id, 0.5) FROM t":                                     int64(2),
+		"SELECT VAR_POP(id) FROM t":                                                  1.1875,
+		"SELECT COUNT(*) FROM t WHERE NOT (amount > 0)":                              int64(1), // NULL is neither
+		"SELECT COUNT(*) FROM t WHERE status NOT IN ('paid')":                        int64(2),
+		"SELECT COUNT(*) FROM t WHERE amount BETWEEN 1 AND 4":                        int64(2),
+		"SELECT COUNT(*) FROM t WHERE status LIKE '%a_d'":                            int64(1),
+		"SELECT COUNT(CASE WHEN status REGEXP '^n' OR amount < 0 THEN 1 END) FROM t": int64(2),
+		"SELECT MAX(LENGTH(status)) FROM t":                                          int64(4),
+		"SELECT COUNT(*) FROM t WHERE flag":                                          int64(2),
+		"SELECT MAX(amount) FROM t WHERE id > 9":                                     nil,
+		"SELECT SUM(id) / COUNT(*) FROM t":                                           int64(2),
+		"WITH f AS (SELECT COUNT(*) AS n FROM t WHERE id IS NOT NULL GROUP BY id) SELECT COUNT(*) FROM f WHERE n > 1":        int64(1),
+		"SELECT COUNT(*) FROM (SELECT COUNT(*) AS n FROM t GROUP BY status, id) AS f":                                        int64(4),
+		`SELECT COUNT("status") FROM "t" WHERE "status" = 'it''s'`:                                                           int64(1),
+		"SELECT MIN(CASE WHEN NOT (amount IS NULL) AND NOT (status IS NULL) THEN amount END) FROM t":                         -2.25,
+		"SELECT COUNT(CASE WHEN NOT (status IS NULL OR status IN ('paid')) AND NOT (LENGTH(status) >= 4) THEN 1 END) FROM t": int64(1),
+	} {
+		r, err := quick.Run(t.Context(), sql, tables(t))
+		if err != nil || len(r.Values) != 1 || r.Values[0] != want {
+			t.Errorf("%s: %v, %v; want %v", sql, r, err, want)
+		}
+	}
+}
+
+// TestRefusals are statements that only look as if they could be answered, or mean something else to each database.
+func TestRefusals(t *testing.T) {
+	for _, sql := range []string{
+		"", "SELECT", "SELECT * FROM t", "SELECT id FROM t", "SELECT COUNT(*) FROM t; DROP TABLE t", "SELECT COUNT(*) FROM nowhere", "SELECT COUNT(nope) FROM t",
+		"SELECT COUNT(*) FROM t -- comment", "SELECT COUNT(*) FROM t a JOIN t b ON a.id = b.id", "SELECT SUM(status) FROM t", "SELECT COUNT(*) FROM t WHERE id = '2'",
+		"SELECT COUNT(*) FROM t WHERE status = 2", "SELECT COUNT(*) FROM t WHERE id IN (1, NULL)", "SELECT COUNT(*) FROM t WHERE 1 < id < 3", "SELECT COUNT(*) FROM t LIMIT 1",
+		"SELECT COUNT(*) FROM t WHERE status REGEXP '('", "SELECT SUM(id * 9223372036854775807) FROM t", "SELECT COUNT(*) OVER () FROM t", "SELECT UPPER(status) FROM t",
+		"SELECT COUNT(*) FROM t WHERE id = NULL", "SELECT COUNT(*) FROM t GROUP BY id",
+	} {
+		if r, err := quick.Run(t.Context(), sql, tables(t)); err != quick.ErrUnsupported {
+			t.Errorf("%s: %v, %v", sql, r, err)
+		}
+	}
+}
+
+func FuzzRun(f *testing.F) {
+	f.Add("SELECT COUNT(*), AVG(amount) FROM t WHERE NOT (status IN ('a', 'b') OR id BETWEEN 1 AND -2.5)")
+	f.Add("WITH f AS (SELECT COUNT(*) AS n FROM t GROUP BY id) SELECT COUNT(*) FROM f WHERE n > 1")
+	lookup := tables(f)
+	f.Fuzz(func(t *testing.T, sql string) {
+		_, _ = quick.Run(t.Context(), sql, lookup) // it must not panic, nor run for ever
+	})
+}
