@@ -204,6 +204,9 @@ func TestFunctionsLinkNoDatabase(t *testing.T) {
 		if name != "scan" && name != "dashboard" && name != "ingest" && strings.Contains(string(out), "service/lambda\n") {
 			t.Errorf("functions/%s links the client of Lambda", name)
 		}
+		if (name == "digest" || name == "notify") && strings.Contains(string(out), "internal/sodacl\n") {
+			t.Errorf("functions/%s links the check language", name)
+		}
 		if name != "notify" && strings.Contains(string(out), "internal/notify/slack") {
 			t.Errorf("functions/%s links the senders", name)
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/table/dynamo"
 	"github.com/sodalite-dq/sodalite/internal/table/dynamo/dynamotest"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
+	"github.com/sodalite-dq/sodalite/internal/wiring/scanners"
 	"github.com/sodalite-dq/sodalite/test/lambdahost"
 )
 
@@ -70,7 +71,7 @@ func BenchmarkIngestFunction(b *testing.B) {
 	log := slog.New(slog.DiscardHandler)
 	s := wiring.NewSystem(settings, store, wiring.LoadAWS, log, "bench")
 	mux := http.NewServeMux()
-	s.MountScanners(mux, gateway.MaxRequestBody, s.Runs(nil))
+	scanners.Mount(mux, s, gateway.MaxRequestBody, scanners.Runs(s, nil))
 	handler := gateway.Handler(mux, log)
 	key, secret, err := s.Auth.CreateKey(b.Context(), "bench")
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/wiring"
 	"github.com/sodalite-dq/sodalite/internal/wiring/messages"
 	"github.com/sodalite-dq/sodalite/internal/wiring/pages"
+	"github.com/sodalite-dq/sodalite/internal/wiring/scanners"
 )
 
 // server is the system as serve wires it, over HTTP. The stream is apart, see follow.
@@ -44,8 +45,8 @@ func serve(b *testing.B, store *sqlite.Table, env map[string]string) *server {
 	settings.PublicURL = front.URL
 	log := slog.New(slog.DiscardHandler)
 	s := &server{System: wiring.NewSystem(settings, store, wiring.LoadAWS, log, "bench"), url: front.URL}
-	s.MountScanners(mux, settings.MaxBody, s.Runs(nil))
-	pages.Mount(mux, s.System, s.System.Runs(nil))
+	scanners.Mount(mux, s.System, settings.MaxBody, scanners.Runs(s.System, nil))
+	pages.Mount(mux, s.System, scanners.Runs(s.System, nil))
 	return s
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
+	"github.com/sodalite-dq/sodalite/internal/wiring/scanners"
 )
 
 const setupExample = `  data_source warehouse:
@@ -54,7 +55,7 @@ it asks first. The same files twice change nothing the second time. Definitions 
 			if err != nil {
 				return err
 			}
-			return p.apply(ctx, s.Runs(nil), wanted, o)
+			return p.apply(ctx, scanners.Runs(s, nil), wanted, o)
 		}),
 	}
 	c.Flags().StringVarP(&file, "file", "f", "", "file, or directory of files")
@@ -68,7 +69,7 @@ func (p *program) listDefinitionsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List scan definitions", Args: noArguments, Example: "  sodalite definitions list --json",
 		RunE: p.onSystem(func(ctx context.Context, s *wiring.System, _ []string) error {
-			store := s.Runs(nil)
+			store := scanners.Runs(s, nil)
 			list, err := store.Definitions(ctx)
 			if err != nil {
 				return err
@@ -97,7 +98,7 @@ func (p *program) getDefinitionCommand() *cobra.Command {
 		Use: "get NAME", Short: "Print a scan definition and its checks", Args: oneArgument("scan definition's name"),
 		Example: `  sodalite definitions get "nightly orders"`,
 		RunE: p.onSystem(func(ctx context.Context, s *wiring.System, args []string) error {
-			d, err := s.Runs(nil).Definition(ctx, args[0])
+			d, err := scanners.Runs(s, nil).Definition(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -129,7 +130,7 @@ func (p *program) exportDefinitionsCommand() *cobra.Command {
 			if dir == "" {
 				return usageError{errors.New("definitions export needs -d, a directory to make")}
 			}
-			return p.exportSetup(ctx, s.Runs(nil), dir)
+			return p.exportSetup(ctx, scanners.Runs(s, nil), dir)
 		}),
 	}
 	c.Flags().StringVarP(&dir, "directory", "d", "", "directory to make")
@@ -141,11 +142,11 @@ func (p *program) deleteDefinitionCommand() *cobra.Command {
 		Use: "delete NAME", Aliases: []string{"rm"}, Short: "Forget a scan definition; its results stay", Args: oneArgument("scan definition's name"),
 		Example: `  sodalite definitions delete "nightly orders"`,
 		RunE: p.onSystem(func(ctx context.Context, s *wiring.System, args []string) error {
-			d, err := s.Runs(nil).Definition(ctx, args[0])
+			d, err := scanners.Runs(s, nil).Definition(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			if err := s.Runs(nil).DeleteDefinition(ctx, d); err != nil {
+			if err := scanners.Runs(s, nil).DeleteDefinition(ctx, d); err != nil {
 				return err
 			}
 			fmt.Fprintf(p.out, "Scan definition %q is forgotten; its results stay.\n", d.Name)

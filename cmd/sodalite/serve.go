@@ -25,6 +25,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/wiring/messages"
 	"github.com/sodalite-dq/sodalite/internal/wiring/pages"
 	"github.com/sodalite-dq/sodalite/internal/wiring/runner"
+	"github.com/sodalite-dq/sodalite/internal/wiring/scanners"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -112,7 +113,7 @@ func (p *program) run(ctx context.Context, s *wiring.System, store *sqlite.Table
 	}
 	mux := http.NewServeMux()
 	queue := make(chan string, maxQueued)
-	scans := s.Runs(func(_ context.Context, runID string) error {
+	scans := scanners.Runs(s, func(_ context.Context, runID string) error {
 		select {
 		case queue <- runID:
 			return nil
@@ -121,7 +122,7 @@ func (p *program) run(ctx context.Context, s *wiring.System, store *sqlite.Table
 		}
 	})
 	executor := runner.Executor(s, scans, wiring.LoadAWS, p.get)
-	s.MountScanners(mux, s.Config.MaxBody, scans)
+	scanners.Mount(mux, s, s.Config.MaxBody, scans)
 	pages.Mount(mux, s, scans)
 	server := &http.Server{
 		Handler: pages.Recovered(pages.Compressed(mux), s.Log), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,

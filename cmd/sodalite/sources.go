@@ -17,6 +17,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/sodacl"
 	"github.com/sodalite-dq/sodalite/internal/source"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
+	"github.com/sodalite-dq/sodalite/internal/wiring/scanners"
 	"github.com/sodalite-dq/sodalite/internal/wiring/sources"
 )
 
@@ -43,7 +44,7 @@ are passed over. Data sources that the file does not name stay.`,
 			if err != nil {
 				return err
 			}
-			return p.apply(ctx, s.Runs(nil), &setup{sources: wanted}, o)
+			return p.apply(ctx, scanners.Runs(s, nil), &setup{sources: wanted}, o)
 		}),
 	}
 	apply.Flags().StringVarP(&file, "file", "f", "", "configuration file")
@@ -51,7 +52,7 @@ are passed over. Data sources that the file does not name stay.`,
 	list := &cobra.Command{
 		Use: "list", Short: "List data sources", Args: noArguments, Example: "  sodalite sources list --json",
 		RunE: p.onSystem(func(ctx context.Context, s *wiring.System, _ []string) error {
-			return p.listSources(ctx, s.Runs(nil), asJSON)
+			return p.listSources(ctx, scanners.Runs(s, nil), asJSON)
 		}),
 	}
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -59,11 +60,11 @@ are passed over. Data sources that the file does not name stay.`,
 		Use: "delete NAME", Aliases: []string{"rm"}, Short: "Forget a data source that no scan definition is for", Args: oneArgument("data source's name"),
 		Example: "  sodalite sources delete warehouse",
 		RunE: p.onSystem(func(ctx context.Context, s *wiring.System, args []string) error {
-			known, err := s.Runs(nil).Source(ctx, args[0])
+			known, err := scanners.Runs(s, nil).Source(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			if err := s.Runs(nil).DeleteSource(ctx, known); err != nil {
+			if err := scanners.Runs(s, nil).DeleteSource(ctx, known); err != nil {
 				return err
 			}
 			fmt.Fprintf(p.out, "Data source %s is forgotten.\n", args[0])
@@ -122,7 +123,7 @@ func (p *program) testConfigured(ctx context.Context, name string, configuration
 }
 
 func (p *program) testKept(ctx context.Context, s *wiring.System, args []string) error {
-	kept, err := s.Runs(nil).Source(ctx, args[0])
+	kept, err := scanners.Runs(s, nil).Source(ctx, args[0])
 	if err != nil {
 		return fmt.Errorf("%w; give a configuration with -c, or see sodalite sources list", err)
 	}

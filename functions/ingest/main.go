@@ -11,6 +11,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/gateway"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
 	"github.com/sodalite-dq/sodalite/internal/wiring/invoker"
+	"github.com/sodalite-dq/sodalite/internal/wiring/scanners"
 )
 
 func main() {
@@ -19,6 +20,6 @@ func main() {
 		log.Fatalln(err)
 	}
 	mux := http.NewServeMux()
-	s.MountScanners(mux, min(s.Config.MaxBody, gateway.MaxRequestBody), invoker.Runs(s))
+	scanners.Mount(mux, s, min(s.Config.MaxBody, gateway.MaxRequestBody), invoker.Runs(s))
 	lambda.Start(gateway.Handler(mux, s.Log))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/wiring"
 	"github.com/sodalite-dq/sodalite/internal/wiring/invoker"
 	"github.com/sodalite-dq/sodalite/internal/wiring/runner"
+	"github.com/sodalite-dq/sodalite/internal/wiring/scanners"
 )
 
 // event asks for one thing.
@@ -39,7 +40,7 @@ func main() {
 	if err != nil {
 		log.Fatalln(err)
 	}
-	store := s.Runs(func(ctx context.Context, runID string) error {
+	store := scanners.Runs(s, func(ctx context.Context, runID string) error {
 		self := os.Getenv("AWS_LAMBDA_FUNCTION_NAME")
 		if c, ok := lambdacontext.FromContext(ctx); ok && c.InvokedFunctionArn != "" {
 			self = c.InvokedFunctionArn // with the alias
@@ -56,7 +57,7 @@ func main() {
 		case e.Run != "":
 			return nil, executor.Execute(ctx, e.Run)
 		case e.Definition != "":
-			here := s.Runs(nil) // executed in this very invocation
+			here := scanners.Runs(s, nil) // executed in this very invocation
 			run, err := here.Start(ctx, runs.Request{Definition: e.Definition, Trigger: runs.ByEvent, DataTime: e.DataTimestamp, Key: cmp.Or(e.ID, requestID(ctx))})
 			if err != nil {
 				return nil, err

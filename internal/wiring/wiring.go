@@ -1,12 +1,11 @@
 // Package wiring puts together what the Lambda functions and the command line put together alike: the store, the hub,
-// authentication, the scanners' door. It decides nothing; each piece's package does. Pages and messages are wired in
+// authentication. It decides nothing; each piece's package does. Scanners, pages and messages are wired in
 // packages below this one, so that a function links what it uses.
 package wiring
 
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"os"
 	"time"
 
@@ -15,8 +14,6 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/metrics"
-	"github.com/sodalite-dq/sodalite/internal/runs"
-	"github.com/sodalite-dq/sodalite/internal/sodacloud"
 	"github.com/sodalite-dq/sodalite/internal/table"
 )
 
@@ -55,12 +52,4 @@ func (s *System) recordDigest(ctx context.Context, scan *dq.Scan) {
 	s.Metrics.Record(ctx, "metrics of digest", metrics.Count(metrics.ChecksPassed, n.Pass), metrics.Count(metrics.ChecksWarned, n.Warn),
 		metrics.Count(metrics.ChecksFailed, n.Fail), metrics.Count(metrics.ChecksNotEvaluated, n.NotEvaluated),
 		metrics.Milliseconds(metrics.DigestLag, time.Since(scan.Received)))
-}
-
-// MountScanners serves the scanners' protocol. store is where runs of contracts are asked for.
-func (s *System) MountScanners(mux *http.ServeMux, maxBody int64, store *runs.Store) {
-	sodacloud.Mount(mux, sodacloud.Config{
-		Hub: s.Hub, Runs: store, Auth: s.Auth, Log: s.Log, MaxBody: maxBody, Samples: s.Config.Samples,
-		OnlyKnownAttributes: s.Config.OnlyKnownAttributes, PublicURL: s.Config.PublicURL, Metrics: s.Metrics,
-	})
 }

@@ -12,14 +12,15 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
+	"github.com/sodalite-dq/sodalite/internal/wiring/scanners"
 )
 
 // Runs is the store whose runs are executed by the function that the settings name; without one they wait for its next tick.
 func Runs(s *wiring.System) *runs.Store {
 	if s.Config.ScanFunction == "" {
-		return s.Runs(nil)
+		return scanners.Runs(s, nil)
 	}
-	return s.Runs(New(wiring.LoadAWS, s.Config.ScanFunction))
+	return scanners.Runs(s, New(wiring.LoadAWS, s.Config.ScanFunction))
 }
 
 // Event is what function scan is invoked with to execute one run.
