@@ -191,21 +191,24 @@ func (s *server) logs(r *http.Request) (any, error) {
 	return pageOf(lines, number, size, len(log)), nil
 }
 
-// log is that of the scan and what was streamed of it; while there is no result, what is known of its run.
+// log is that of the scan and what was streamed of it. A run without a result has what was streamed of it, or else what is
+// known of its life.
 func (s *server) log(r *http.Request) ([]dq.LogLine, error) {
 	id := r.PathValue("id")
 	scan, err := s.Hub.Scan(r.Context(), id)
+	var run runs.Run
 	if errors.Is(err, hub.ErrNotFound) {
-		run, err := s.Runs.Run(r.Context(), id)
-		if err != nil || run.Trigger != runs.ByScanner {
-			return run.Told(), err
-		}
-	} else if err != nil {
+		run, err = s.Runs.Run(r.Context(), id)
+	}
+	if err != nil {
 		return nil, err
 	}
 	streamed, err := s.Runs.Log(r.Context(), id)
 	if err != nil {
 		return nil, err
+	}
+	if run.ID != "" && run.Trigger != runs.ByScanner && len(streamed) == 0 {
+		return run.Told(), nil
 	}
 	return runs.JoinLogs(streamed, scan.Logs), nil
 }

@@ -208,7 +208,7 @@ func TestScanTellsInManyWays(t *testing.T) {
 // TestScanPushes has the built program push to a running Sodalite, keep what cannot be pushed, and push it later.
 func TestScanPushes(t *testing.T) {
 	s := startSodalite(t)
-	c := newCommandLine(t, map[string]string{"cloud.yml": s.snippet(), "gone.yml": regexp.MustCompile(`port: \d+`).ReplaceAllString(s.snippet(), "port: 1"),
+	c := newCommandLine(t, map[string]string{"cloud.yml": s.snippet(), "gone.yml": regexp.MustCompile(`port: "?\d+"?`).ReplaceAllString(s.snippet(), "port: 1"),
 		"wrong.yml": strings.ReplaceAll(s.snippet(), s.secret, "guessed")})
 	c.run(slices.Concat(base, []string{"-c", "cloud.yml", "-s", "pushed", "pass.yml", "fail.yml"})...)
 	c.want(2, "See "+s.url+"/scans/")

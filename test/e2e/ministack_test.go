@@ -116,7 +116,13 @@ func (l *listener) heard(t *testing.T) []string {
 }
 
 // maxZip is what a function may bring to a cold start, in bytes. Built for arm64, as AWS gets it, it has an eighth less: 8 MB.
-const maxZip = 9_100_000
+// Function scan, which no request waits for, has the clients of data sources too; a tenth of it is Trino's.
+func maxZip(name string) int64 {
+	if name == "scan" {
+		return 10_100_000
+	}
+	return 9_100_000
+}
 
 // functionZips builds the functions as AWS takes them, but for this machine's processor and with webhooks on loopback allowed.
 func functionZips(t *testing.T, names ...string) string {
@@ -143,8 +149,8 @@ func functionZips(t *testing.T, names ...string) string {
 			t.Fatal(err)
 		}
 		t.Logf("%s: zip of %d bytes", name, packed.Len())
-		if packed.Len() > maxZip {
-			t.Errorf("the zip of %s has %d bytes, at most %d", name, packed.Len(), maxZip)
+		if int64(packed.Len()) > maxZip(name) {
+			t.Errorf("the zip of %s has %d bytes, at most %d", name, packed.Len(), maxZip(name))
 		}
 		if err := os.WriteFile(filepath.Join(dir, name+".zip"), packed.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
@@ -216,7 +222,7 @@ func (s *stack) inTheTemplate(physical string) string {
 		return "SlackWebhookUrlSecretArn"
 	case physical == s.passwordSecret:
 		return "SourceSecretArns"
-	case strings.Contains(physical, s.Functions["ScanFunction"]+":live"):
+	case strings.Contains(physical, s.Functions["ScanFunction"]+":"): // where AWS tells the alias, MiniStack may tell its version
 		return "ScanFunctionAliaslive"
 	}
 	return physical
@@ -339,7 +345,7 @@ func TestTheStackOnMiniStack(t *testing.T) {
 	s.contract(real(t, "SODALITE_SODA4"), database.Port)
 	s.browse()
 	database.Exec(t, "CREATE TABLE wide (id int); INSERT INTO wide VALUES (1)")
-	stack.runsScans(t, s, database.Port, slack)
+	stack.runsScans(t, s, database, slack)
 	stack.replaysFailedRecords(t, s, slack)
 	stack.healed(t, s)
 	stack.calls.check(t, stack.Template, map[string]bool{"HasSecrets": true, "HasSlack": true, "HasSourceSecrets": true},
@@ -347,12 +353,12 @@ func TestTheStackOnMiniStack(t *testing.T) {
 }
 
 // runsScans lets the stack scan a database itself: by its schedule, asked for by API, and by a person.
-func (s *stack) runsScans(t *testing.T, system *sodalite, port int, slack *notifytest.Slack) {
+func (s *stack) runsScans(t *testing.T, system *sodalite, database *postgrestest.Server, slack *notifytest.Slack) {
 	t.Helper()
 	// Two minutes ago, so that the schedule has been due since.
 	store := &runs.Store{Table: dynamo.New(dynamodb.NewFromConfig(s.config), s.Outputs["TableName"], time.Now), Now: func() time.Time { return time.Now().Add(-2 * time.Minute) }}
 	source := runs.Source{Name: "shop", Type: "postgres", Settings: map[string]string{
-		"host": "127.0.0.1", "port": fmt.Sprint(port), "username": "postgres", "password": s.passwordSecret, "database": "postgres", "schema": "public",
+		"host": "127.0.0.1", "port": fmt.Sprint(database.Port), "username": "postgres", "password": s.passwordSecret, "database": "postgres", "schema": "public",
 	}}
 	definition := runs.Definition{Name: "house", Source: "shop", Schedule: "* * * * *", Files: []runs.File{{Name: "checks.yml", Text: `checks for wide:
   - row_count > 1:
@@ -374,7 +380,8 @@ func (s *stack) runsScans(t *testing.T, system *sodalite, port int, slack *notif
 		t.Errorf("the Slack text lacks the check: %s", text)
 	}
 
-	soda := newScanner4(t, real(t, "SODALITE_SODA4"), system, port)
+	database.Exec(t, "UPDATE orders SET amount = -4 WHERE id = 3")
+	soda := newScanner4(t, real(t, "SODALITE_SODA4"), system, database.Port)
 	soda.must(1, "contract", "verify", "-c", "fail.yml", "-sc", "cloud.yml", "-r", "-p")
 	soda.must(2, "contract", "verify", "-c", "warn.yml", "-sc", "cloud.yml", "-r")
 
