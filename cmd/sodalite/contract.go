@@ -106,9 +106,13 @@ func (f *contractFlags) takeFile(args []string) error {
 		f.file, args = args[0], nil
 	}
 	if f.file == "" || len(args) > 0 {
-		return usageError{errors.New("want one contract: a file as argument or after -c; see sodalite contract --help")}
+		return contractUsage("want one contract: a file as argument or after -c")
 	}
 	return nil
+}
+
+func contractUsage(format string, args ...any) error {
+	return usageError{fmt.Errorf(format+"; see sodalite contract verify --help", args...)}
 }
 
 // clientFlags are the reference client's flags of two letters, which pflag cannot read, and what they mean. Those of the
@@ -159,7 +163,7 @@ func (p *program) readContract(f *contractFlags) (*contract.Contract, []byte, so
 	}
 	if f.dataTime != "" {
 		if in.DataTime, err = isoTime(f.dataTime); err != nil {
-			return nil, nil, vars, scanUsage("-t %q is no ISO 8601 time, such as 2026-03-01T06:00:00Z", f.dataTime)
+			return nil, nil, vars, contractUsage("-t %q is no ISO 8601 time, such as 2026-03-01T06:00:00Z", f.dataTime)
 		}
 	}
 	for _, path := range f.paths {
@@ -188,9 +192,9 @@ func (p *program) verifyContract(ctx context.Context, f *contractFlags) error {
 	case err != nil:
 		return err
 	case len(f.sources) == 0:
-		return scanUsage("contract verify needs -ds, a file with the data source")
+		return contractUsage("contract verify needs -ds, a file with the data source")
 	case f.publish && f.cloud == "":
-		return scanUsage("-p needs -sc, a file with the soda_cloud section")
+		return contractUsage("-p needs -sc, a file with the soda_cloud section")
 	}
 	paths := f.sources
 	if f.cloud != "" {

@@ -65,7 +65,7 @@ func junit(s *dq.Scan) junitSuites {
 			all.Suites = append(all.Suites, junitSuite{Name: name})
 		}
 		suite := &all.Suites[at]
-		c := junitCase{Name: r.Name, Class: r.Dataset.DataSource + "." + name}
+		c := junitCase{Name: r.Name, Class: r.Dataset.DataSource + "." + cmp.Or(shownPlace(r), name)}
 		if r.Location != nil {
 			c.File, c.Line = r.Location.File, r.Location.Line
 		}

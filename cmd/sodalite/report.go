@@ -146,6 +146,9 @@ func printable(s string) string {
 
 // shownValue is what was measured, and for a check without a number what is wrong.
 func shownValue(r *dq.Result) string {
+	if r.Excluded {
+		return ""
+	}
 	value := wording.FormatValue(r.Value, r.ValueLabel, r.Measure)
 	if r.Outcome == dq.Pass || r.Value != "" || len(r.Reasons) == 0 {
 		return value
