@@ -21,7 +21,7 @@ const slowChecks = `checks for orders:
   - slow > 0:
       name: Takes its time
       slow query: |
-        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000000) SELECT count(*) FROM n
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000000) SELECT count(*) FROM n
 `
 
 // TestRunsInABrowser edits and runs a scan definition as a person does: mistakes are told beside the text, progress and
