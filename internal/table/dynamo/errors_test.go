@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/sodalite-dq/sodalite/internal/table"
 	"github.com/sodalite-dq/sodalite/internal/table/dynamo"
@@ -49,12 +51,12 @@ type played struct {
 func play(t *testing.T, replies ...reply) (*dynamo.Table, *played) {
 	t.Helper()
 	p := &played{replies: replies}
-	server := httptest.NewServer(p)
-	t.Cleanup(server.Close)
-	return dynamo.New(dynamotest.Client(server.URL), "t", time.Now), p
+	client := dynamodb.New(dynamotest.Client("http://played").Options(), func(o *dynamodb.Options) { o.HTTPClient = p })
+	return dynamo.New(client, "t", time.Now), p
 }
 
-func (p *played) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// Do implements the SDK's HTTP client without a network, so that tests can run on a clock of their own.
+func (p *played) Do(r *http.Request) (*http.Response, error) {
 	body, _ := io.ReadAll(r.Body)
 	var request map[string]any
 	_ = json.Unmarshal(body, &request)
@@ -63,11 +65,12 @@ func (p *played) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.requests = append(p.requests, request)
 	p.mu.Unlock()
 	if now.hangUp {
-		panic(http.ErrAbortHandler)
+		return nil, io.ErrUnexpectedEOF
 	}
-	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-	w.WriteHeader(now.status)
-	_, _ = io.WriteString(w, now.body)
+	return &http.Response{
+		StatusCode: now.status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+		Body: io.NopCloser(strings.NewReader(now.body)), Request: r,
+	}, nil
 }
 
 func one() table.Op {
@@ -100,16 +103,18 @@ func TestErrorsOfDynamoDB(t *testing.T) {
 		"too large":                                  {[]table.Op{one()}, []reply{refusal("ValidationException", "Item size has exceeded the maximum allowed size")}, table.ErrTooLarge, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store, p := play(t, c.replies...)
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			defer cancel()
-			err := store.Write(ctx, c.ops...)
-			if !errors.Is(err, c.want) || c.want == nil && err != nil {
-				t.Errorf("got %v, want %v", err, c.want)
-			}
-			if c.requests > 0 && len(p.requests) != c.requests {
-				t.Errorf("%d requests, want %d", len(p.requests), c.requests)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				store, p := play(t, c.replies...)
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				err := store.Write(ctx, c.ops...)
+				if !errors.Is(err, c.want) || c.want == nil && err != nil {
+					t.Errorf("got %v, want %v", err, c.want)
+				}
+				if c.requests > 0 && len(p.requests) != c.requests {
+					t.Errorf("%d requests, want %d", len(p.requests), c.requests)
+				}
+			})
 		})
 	}
 }
@@ -141,16 +146,18 @@ func TestOneTokenForAllAttemptsOfATransaction(t *testing.T) {
 }
 
 func TestRetriesEndBeforeTheDeadline(t *testing.T) {
-	store, _ := play(t, canceled("TransactionConflict"))
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	err := store.Write(ctx, two()...)
-	if !errors.Is(err, table.ErrConflict) {
-		t.Errorf("got %v", err)
-	}
-	if ctx.Err() != nil {
-		t.Error("the retries used up the caller's time")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		store, p := play(t, canceled("TransactionConflict"))
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		err := store.Write(ctx, two()...)
+		if !errors.Is(err, table.ErrConflict) || len(p.requests) < 2 {
+			t.Errorf("got %v after %d requests", err, len(p.requests))
+		}
+		if ctx.Err() != nil {
+			t.Error("the retries used up the caller's time")
+		}
+	})
 }
 
 func TestUnprocessedKeysAreAskedForAgain(t *testing.T) {
