@@ -98,9 +98,10 @@ func (b *browser) do(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// picture keeps one where SODALITE_SCREENSHOTS says.
+// picture looks for what axe-core finds, and keeps a picture where SODALITE_SCREENSHOTS says.
 func (b *browser) picture(t *testing.T, name string) {
 	t.Helper()
+	b.accessible(t)
 	dir := os.Getenv("SODALITE_SCREENSHOTS")
 	if dir == "" {
 		return
