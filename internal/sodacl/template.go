@@ -126,11 +126,19 @@ func render(text string, vars Variables) (out string, err error) {
 	return out, nil
 }
 
+// unended is what the library's lexer does not get past within an expression: a number, a dot and a letter outside ASCII,
+// where it steps back by the letter's bytes. No expression has that; texts may.
+var unended = regexp.MustCompile(`\p{Nd}\.[^\x00-\x7F]`)
+
+// attributeOfNumber stands for such a letter while its template is examined.
+const attributeOfNumber = "attribute_of_number"
+
 // named gives the values of all names in the template, after checking that it is within the limits.
 func named(text string, vars Variables) (map[string]any, error) {
 	values := map[string]any{"env_var": vars.envVar}
 	length, count := 0, 0
-	for stream := tokens.LexAll(text, syntax); !stream.End(); stream.Next() {
+	var before [2]tokens.Type
+	for stream := tokens.LexAll(unended.ReplaceAllString(text, "1."+attributeOfNumber), syntax); !stream.End(); stream.Next() {
 		t := stream.Current()
 		length++
 		switch t.Type {
@@ -142,6 +150,9 @@ func named(text string, vars Variables) (map[string]any, error) {
 		case tokens.Multiply, tokens.Power:
 			return nil, &TemplateError{t.Line, t.Col, "multiplication is not supported"}
 		case tokens.Name:
+			if strings.HasPrefix(t.Val, attributeOfNumber) && before[1] == tokens.Dot && (before[0] == tokens.Integer || before[0] == tokens.Float) {
+				return nil, &TemplateError{t.Line, t.Col, "a number has no attributes"}
+			}
 			if value, ok := vars.Lookup(t.Val); ok && t.Val != "env_var" {
 				values[t.Val] = value
 			}
@@ -149,6 +160,7 @@ func named(text string, vars Variables) (map[string]any, error) {
 		if length > maxExpression || count > maxBlocks {
 			return nil, &TemplateError{t.Line, t.Col, fmt.Sprintf("an expression has more than %d parts, or there are more than %d blocks", maxExpression, maxBlocks)}
 		}
+		before = [2]tokens.Type{before[1], t.Type}
 	}
 	return values, nil
 }

@@ -52,15 +52,17 @@ func TestTemplates(t *testing.T) {
 // TestTemplateLimits holds templates to work that is bounded by their size, and errors to places and no secrets.
 func TestTemplateLimits(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"loop":           {"secret ${X}{% for i in range(9) %}i{% endfor %}", "only the blocks {% if %} and {% raw %} are supported"},
-		"macro":          {"${X}{% macro m() %}${ m() }{% endmacro %}", "only the blocks"},
-		"include":        {"${X}{% include '/etc/passwd' %}", "only the blocks"},
-		"multiplication": {"secret\n${ 'a' * 1000000000 }", "line 2, column 8: multiplication is not supported"},
-		"long replace":   {"${ '" + strings.Repeat("a", 10_000) + "'|replace('a', '" + strings.Repeat("b", 10_000) + "') }", "the filter replace would make more than 1048576 bytes"},
-		"padding":        {"secret ${ X|center(1000000000) }", "filter 'center' not found; there are replace, abs"},
-		"deep":           {"${ " + strings.Repeat("(", 100_000), "an expression has more than 500 parts"},
-		"many blocks":    {"${X}" + strings.Repeat("{% if X %}", 1000), "more than 200 blocks"},
-		"unclosed":       {"password: secret\nhost: ${ HOST", "line 2, column 14"},
+		"loop":                  {"secret ${X}{% for i in range(9) %}i{% endfor %}", "only the blocks {% if %} and {% raw %} are supported"},
+		"macro":                 {"${X}{% macro m() %}${ m() }{% endmacro %}", "only the blocks"},
+		"include":               {"${X}{% include '/etc/passwd' %}", "only the blocks"},
+		"multiplication":        {"secret\n${ 'a' * 1000000000 }", "line 2, column 8: multiplication is not supported"},
+		"long replace":          {"${ '" + strings.Repeat("a", 10_000) + "'|replace('a', '" + strings.Repeat("b", 10_000) + "') }", "the filter replace would make more than 1048576 bytes"},
+		"padding":               {"secret ${ X|center(1000000000) }", "filter 'center' not found; there are replace, abs"},
+		"deep":                  {"${ " + strings.Repeat("(", 100_000), "an expression has more than 500 parts"},
+		"many blocks":           {"${X}" + strings.Repeat("{% if X %}", 1000), "more than 200 blocks"},
+		"number, dot, letter":   {"secret\n${ 'text' 0.é}", "line 2, column 13: a number has no attributes"},
+		"numbers, dots, letter": {"${X} 1.é ${ '1.é' ~ 1.5.é}", "a number has no attributes"},
+		"unclosed":              {"password: secret\nhost: ${ HOST", "line 2, column 14"},
 	} {
 		_, err := variables().Resolve(c.text)
 		var problem *sodacl.TemplateError
@@ -69,6 +71,14 @@ func TestTemplateLimits(t *testing.T) {
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: the error shows the text: %v", name, err)
 		}
+	}
+}
+
+// TestTextsOutsideASCII: what only looks like a number with attributes stays as it is.
+func TestTextsOutsideASCII(t *testing.T) {
+	text := "version 1.é ${ '2.é' } ${X} 3.ü"
+	if got, err := variables().Resolve(text); err != nil || got != "version 1.é 2.é x 3.ü" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 
