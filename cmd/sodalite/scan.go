@@ -112,7 +112,7 @@ func (p *program) scan(ctx context.Context, f *scanFlags, paths []string) error 
 	var server *client.Client
 	if config.Cloud != nil && !f.local {
 		server = newClient(config.Cloud, f.retry)
-		o.History = server
+		o.History, o.Samples = server, server
 	}
 	if f.explain {
 		return p.explain(ctx, program, o)

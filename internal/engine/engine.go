@@ -32,6 +32,8 @@ type Source struct {
 	Dialect *Dialect
 	// Database and Schema are where tables are looked for; empty for the connection's own.
 	Database, Schema string
+	// Sampling says which rows may leave it.
+	Sampling Sampling
 	// Open connects. It is called once, when the first statement is to run.
 	Open func(context.Context) (Connection, error)
 }
@@ -76,6 +78,8 @@ type Options struct {
 	Now, DataTime time.Time
 	// History is nil where there is none: checks of change are then not evaluated, and an error.
 	History History
+	// Samples takes rows that failed; nil where nobody reads them: none are fetched then.
+	Samples Samples
 	// Parallel is how many statements run at once, at least 1. Timeout ends each statement, 0 for never.
 	Parallel int
 	Timeout  time.Duration
@@ -132,8 +136,12 @@ type run struct {
 	measures    map[string]*measure
 	identities  map[string]bool // of measures
 	order       []*measure
-	left        []leftOver
+	left        []*planned // that the context's end cut off
 	reports     sync.Mutex // of scan.Reports
+	datasets    []*fetch   // of "sample datasets"
+	// wantsSamples is whether somebody takes rows, nil until it is asked; columns are those of tables that samples are taken of.
+	wantsSamples *bool
+	columns      map[string][]string
 }
 
 type connected struct {
@@ -152,9 +160,13 @@ type planned struct {
 	vars      sodacl.Variables
 	measures  []*measure
 	details   []detail
+	// failing are the rows that the check counts, nil if it counts none.
+	failing *failing
 	// judge sets the verdict of the result. An error means not evaluated, with the reason.
 	judge  func(ctx context.Context, result *dq.Result) error
 	result dq.Result
+	// reason is why it could not be evaluated.
+	reason error
 	// hidden checks are not reported, such as the parent of a group by.
 	hidden bool
 	// more are results that judging brought forth, such as the groups of a group by.
@@ -177,7 +189,7 @@ func begin(o Options, mistakes []sodacl.Mistake) *run {
 		o.DataTime = o.Now
 	}
 	r := &run{
-		Options: o, sources: map[string]*Source{}, connections: map[string]*connected{}, aggregates: map[string]*job{}, measures: map[string]*measure{}, identities: map[string]bool{},
+		Options: o, sources: map[string]*Source{}, connections: map[string]*connected{}, aggregates: map[string]*job{}, measures: map[string]*measure{}, identities: map[string]bool{}, columns: map[string][]string{},
 		scan: &dq.Scan{Definition: o.Definition, DataSource: o.Source, DataTime: o.DataTime, Started: o.Now, Scanner: dq.Scanner{Name: Scanner, Version: o.Version}},
 	}
 	r.log(dq.LevelInfo, nil, "Sodalite %s", o.Version)
@@ -240,13 +252,22 @@ func (r *run) execute(ctx context.Context, plan func(context.Context) bool) bool
 	if !plan(ctx) {
 		return false
 	}
-	planned := ctx.Err() == nil
+	complete := ctx.Err() == nil
 	r.settle()
 	r.measure(ctx)
+	var judged []*planned
 	for _, c := range r.checks {
-		c.judged(ctx, r)
+		if c.judged(ctx); cutOff(ctx, c.reason) {
+			r.left = append(r.left, c)
+			continue
+		}
+		judged = append(judged, c)
 	}
-	return planned
+	r.sample(ctx, judged)
+	for _, c := range judged {
+		c.report(r)
+	}
+	return complete
 }
 
 // measure runs all jobs and keeps what they said, in order of the plan.
@@ -287,42 +308,40 @@ func (r *run) measure(ctx context.Context) {
 		}
 	}
 	for _, j := range r.jobs {
-		told := map[string]bool{} // a statement that is split says the same again and again
-		for _, q := range j.said {
-			r.scan.Queries = append(r.scan.Queries, q)
-			if r.Verbose {
-				r.log(dq.LevelDebug, nil, "Query %s:\n%s", q.Name, q.SQL)
-			}
-			if q.Error != "" && !told[q.Error] && !(ctx.Err() != nil && q.Error == context.Cause(ctx).Error()) {
-				told[q.Error] = true
-				r.log(dq.LevelError, nil, "Query %s failed: %s", q.Name, q.Error)
-			}
+		r.tell(ctx, j, dq.LevelError)
+	}
+}
+
+// tell keeps what a job has said; failures are logged at the level.
+func (r *run) tell(ctx context.Context, j *job, level string) {
+	told := map[string]bool{} // a statement that is split says the same again and again
+	for _, q := range j.said {
+		r.scan.Queries = append(r.scan.Queries, q)
+		if r.Verbose {
+			r.log(dq.LevelDebug, nil, "Query %s:\n%s", q.Name, q.SQL)
+		}
+		if q.Error != "" && !told[q.Error] && !(ctx.Err() != nil && q.Error == context.Cause(ctx).Error()) {
+			told[q.Error] = true
+			r.log(level, nil, "Query %s failed: %s", q.Name, q.Error)
 		}
 	}
 }
 
 // judged evaluates one check. A panic here would be a defect of ours, and is not caught.
-func (c *planned) judged(ctx context.Context, r *run) {
+func (c *planned) judged(ctx context.Context) {
 	c.result.Outcome = dq.NotEvaluated
-	var err error
 	for _, m := range c.measures {
 		if m.err != nil {
-			err = fmt.Errorf("%s could not be measured: %w", m.describe(), m.err)
-			break
+			c.reason = fmt.Errorf("%s could not be measured: %w", m.describe(), m.err)
+			return
 		}
 	}
-	if err == nil {
-		err = c.judge(ctx, &c.result)
-	}
-	if cutOff(ctx, err) {
-		r.left = append(r.left, leftOver{c, err})
-		return
-	}
-	c.report(r, err)
+	c.reason = c.judge(ctx, &c.result)
 }
 
-// report adds the check to the scan's results; err is why it could not be evaluated.
-func (c *planned) report(r *run, err error) {
+// report adds the check to the scan's results.
+func (c *planned) report(r *run) {
+	err := c.reason
 	var quiet quietly
 	var known told
 	switch {

@@ -10,14 +10,14 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/sodacl"
 )
 
-// facts plans what is learned about datasets beyond checks: "discover datasets" and "profile columns". Samples of rows are
-// not taken, and "automated monitoring" needs a model of the past, which is not supported.
+// facts plans what is learned about datasets beyond checks: "discover datasets", "profile columns" and "sample
+// datasets". "automated monitoring" needs a model of the past, which is not supported.
 func (r *run) facts(ctx context.Context, source *Source) {
 	for _, s := range r.program.Monitor {
 		r.log(dq.LevelError, &s.At, "automated monitoring is not supported; write row_count and schema checks")
 	}
 	for _, s := range r.program.Sample {
-		r.log(dq.LevelWarning, &s.At, "no rows are sampled: rows do not leave the data source")
+		r.sampleDatasets(ctx, source, s)
 	}
 	for _, s := range r.program.Discover {
 		names, err := r.matching(ctx, source, s, "discover_datasets")

@@ -10,7 +10,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/source"
 )
 
-// TestFacts: what is learned of datasets beyond checks, in one statement per table; rows are not sampled.
+// TestFacts: what is learned of datasets beyond checks, in one statement per table; rows are sampled if somebody takes them (sample_test.go).
 func TestFacts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shop.db")
 	db, err := sql.Open("sqlite", path)
@@ -54,7 +54,7 @@ sample datasets:
 	if want := `[{"columnName":"id","profile":{"distinct":3,"missing_count":0,"min":1,"max":5,"avg":3.0}},{"columnName":"status","profile":{"distinct":2,"missing_count":1,"min_length":3,"max_length":4,"avg_length":3.5}}]`; profile != want {
 		t.Errorf("profile\n%s, want\n%s", profile, want)
 	}
-	if !strings.Contains(logText(scan), "rows do not leave the data source") {
+	if !strings.Contains(logText(scan), "nobody takes them here") {
 		t.Error("nothing is said of samples")
 	}
 }

@@ -13,12 +13,22 @@ func (r *run) planFailedRows(c *planned) error {
 	var err error
 	if c.Condition != "" {
 		m, err = r.aggregate(c, "row_count", "", "COUNT(CASE WHEN "+c.Condition+" THEN 1 END)", r.identity(c, "", "row_count", c.Condition))
+		c.fails("failed rows", m, c.rowsWhere(c.Condition))
 	} else {
 		var query string
 		if query, err = c.vars.Resolve(c.Query); err != nil {
 			return err
 		}
-		m = r.ask(c, &measure{table: c.table, partition: c.partition.Name, name: "failed rows", identity: r.identity(c, "", "failed rows", query)}, "user_defined_failed_rows_query["+c.Line+"]", query, 0, func(rows *Rows) (any, error) { return rows.Count, nil })
+		keep := 0
+		if r.Samples != nil {
+			keep = c.sampleLimit()
+		}
+		m = &measure{table: c.table, partition: c.partition.Name, name: "failed rows", identity: r.identity(c, "", "failed rows", query)}
+		m = r.ask(c, m, "user_defined_failed_rows_query["+c.Line+"]", query, keep, func(rows *Rows) (any, error) {
+			m.rows = rows
+			return rows.Count, nil
+		})
+		c.fails("failed rows", m, failing{query: c.Query})
 	}
 	if err != nil {
 		return err

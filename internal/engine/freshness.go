@@ -160,7 +160,12 @@ func (c *planned) freshnessDetails(value any, newest *time.Time, variable string
 	return body
 }
 
-func pythonTime(t time.Time) string { return t.Format("2006-01-02 15:04:05.999999") }
+func pythonTime(t time.Time) string {
+	if t.Nanosecond()/1000 == 0 {
+		return t.Format(time.DateTime)
+	}
+	return t.Format("2006-01-02 15:04:05.000000")
+}
 
 // pythonDuration writes a duration as the reference client does: "1 day, 2:03:04".
 func pythonDuration(d time.Duration) string {

@@ -24,6 +24,8 @@ type measure struct {
 	of    func(base any, with []any) (any, error)
 	value any
 	err   error
+	// rows are the first of those that the statement gave, where they are to be a sample.
+	rows *Rows
 	// derive computes the value from other measures, once they are there; nil for what is measured.
 	derive func() (any, error)
 	// hidden measures are parts of others and no history of their own.

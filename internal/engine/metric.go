@@ -43,7 +43,9 @@ func (r *run) metric(c *planned) (*measure, error) {
 		if c.Filter != "" {
 			r.log(dq.LevelError, &c.At, "a filter has no effect on the expression of %s; write CASE WHEN into the expression", c.Metric)
 		}
-		return r.aggregate(c, c.Metric, c.Column(), c.Expression, r.identity(c, c.Column(), c.Metric, c.Filter))
+		m, err := r.aggregate(c, c.Metric, c.Column(), c.Expression, r.identity(c, c.Column(), c.Metric, c.Filter))
+		c.fails(c.Metric, m, failing{query: c.FailedRows})
+		return m, err
 	case c.Metric == "row_count":
 		return r.rowCount(c, c.Filter)
 	case len(c.Args) == 0:
@@ -161,7 +163,9 @@ func (r *run) validityCount(c *planned, name string) (*measure, error) {
 		if missing == column+" IS NULL" && c.Filter == "" {
 			sql = "COUNT(*) - COUNT(" + column + ")"
 		}
-		return r.aggregate(c, name, column, sql, identity)
+		m, err := r.aggregate(c, name, column, sql, identity)
+		c.fails(name, m, c.rowsWhere(c.Filter, missing))
+		return m, err
 	}
 	present := ""
 	if missing != column+" IS NULL" {
@@ -179,17 +183,20 @@ func (r *run) validityCount(c *planned, name string) (*measure, error) {
 	case valid == "":
 		return r.aggregate(c, name, column, countPresent(c.Filter, column, present), identity)
 	}
-	count := func(condition string) string {
+	where := func(condition string) string {
 		if present != "" {
 			condition = present + " AND (" + condition + ")"
 		}
 		if v.IncludeNull {
 			condition += " OR " + column + " IS NULL"
 		}
-		return countIf(c.Filter, condition)
+		return condition
 	}
+	count := func(condition string) string { return countIf(c.Filter, where(condition)) }
 	if name == "invalid_count" {
-		return r.aggregate(c, name, column, count(bad), identity)
+		m, err := r.aggregate(c, name, column, count(bad), identity)
+		c.fails(name, m, c.rowsWhere(c.Filter, where(bad)))
+		return m, err
 	}
 	if v.IncludeNull || valid != "" && invalid != "" || v.ValidFormat != nil && (v.ValidMin != nil || v.ValidMax != nil) {
 		return r.aggregate(c, name, column, count(good), identity) // some values are neither, or both
@@ -289,15 +296,13 @@ func (r *run) duplicateCount(c *planned, name string) (*measure, error) {
 	for _, column := range c.Args {
 		conditions = append(conditions, column+" IS NOT NULL")
 	}
-	for _, filter := range []string{c.partition.Filter, c.Filter} {
-		if filter != "" {
-			conditions = append(conditions, "("+filter+")")
-		}
-	}
-	sql := "WITH frequencies AS (\n  SELECT COUNT(*) AS frequency\n  FROM " + c.source.Qualified(c.table) + "\n  WHERE " + strings.Join(conditions, " AND ") +
-		"\n  GROUP BY " + strings.Join(c.Args, ", ") + ")\nSELECT COUNT(*)\nFROM frequencies\nWHERE frequency > 1"
+	rows := c.rowsWhere(c.Filter)
+	from := "FROM " + c.source.Qualified(c.table) + "\n  WHERE " + strings.Join(append(conditions, rows.where...), " AND ") + "\n  GROUP BY " + strings.Join(c.Args, ", ")
+	sql := "WITH frequencies AS (\n  SELECT COUNT(*) AS frequency\n  " + from + ")\nSELECT COUNT(*)\nFROM frequencies\nWHERE frequency > 1"
 	m := &measure{table: c.table, partition: c.partition.Name, column: c.Column(), name: name, identity: r.identity(c, c.Column(), name, r.parts(c)...)}
-	return r.statement(c, m, name, sql, 1, first)
+	m, err := r.statement(c, m, name, sql, 1, first)
+	c.fails(name, m, rows.repeated(c.Args, from))
+	return m, err
 }
 
 // first is the only value of an answer.
@@ -345,7 +350,7 @@ func (r *run) ownQuery(c *planned) (*measure, error) {
 		return nil, err
 	}
 	m := &measure{table: c.table, partition: c.partition.Name, column: c.Column(), name: c.Line, identity: r.placeless(c, c.Line, query)}
-	return r.ask(c, m, "user_defined_query["+c.Line+"]", query, 1, func(rows *Rows) (any, error) {
+	m = r.ask(c, m, "user_defined_query["+c.Line+"]", query, 1, func(rows *Rows) (any, error) {
 		if len(rows.Rows) == 0 {
 			return nil, errors.New("the query gave no rows")
 		}
@@ -365,7 +370,9 @@ func (r *run) ownQuery(c *planned) (*measure, error) {
 			}
 		}
 		return nil, errors.New("the query gave NULL")
-	}), nil
+	})
+	c.fails(c.Metric, m, failing{query: c.FailedRows})
+	return m, nil
 }
 
 // compare judges a measure, or its change, by the check's thresholds.

@@ -37,12 +37,6 @@ type end struct{ err, cause error }
 
 func endOf(ctx context.Context) end { return end{ctx.Err(), context.Cause(ctx)} }
 
-// leftOver is a check that the context's end cut off.
-type leftOver struct {
-	check *planned
-	err   error
-}
-
 // factsKey stands in [Options.Only] for what is learned about datasets beyond checks.
 const factsKey = "facts"
 
@@ -65,8 +59,8 @@ func (p *Part) Left() []string {
 		return nil
 	}
 	var keys []string
-	for _, l := range p.run.left {
-		keys = append(keys, l.check.key())
+	for _, c := range p.run.left {
+		keys = append(keys, c.key())
 	}
 	if p.end.err != nil && slices.ContainsFunc(p.run.jobs, func(j *job) bool { return j.facts && !j.done() }) {
 		keys = append(keys, factsKey)
@@ -88,8 +82,8 @@ func (p *Part) Whole() *dq.Scan {
 	if p.planned && len(p.Left()) == 0 {
 		return p.Found()
 	}
-	for _, l := range p.run.left {
-		l.check.report(p.run, l.err)
+	for _, c := range p.run.left {
+		c.report(p.run)
 	}
 	return p.run.finish(p.end)
 }

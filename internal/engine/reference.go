@@ -29,14 +29,15 @@ func (r *run) planReference(c *planned) error {
 	if c.partition.Filter != "" { // in a query of its own, so that its names are not those of the other table
 		from = "(SELECT *\nFROM " + from + "\nWHERE " + c.partition.Filter + ") SOURCE"
 	}
-	sql := "SELECT COUNT(*)\nFROM " + from + "\nLEFT JOIN " + c.source.Qualified(ref.Table) + " TARGET ON " +
-		strings.Join(join, " AND ") + "\nWHERE " + strings.Join(where, or)
+	from += "\nLEFT JOIN " + c.source.Qualified(ref.Table) + " TARGET ON " + strings.Join(join, " AND ")
+	sql := "SELECT COUNT(*)\nFROM " + from + "\nWHERE " + strings.Join(where, or)
 	parts := append(slices.Clone(ref.Columns), append([]string{ref.Table}, ref.TableColumns...)...)
 	m := &measure{table: c.table, partition: c.partition.Name, column: c.Column(), name: "reference", identity: r.identity(c, c.Column(), "reference", parts...)}
 	m, err := r.statement(c, m, "reference["+strings.Join(ref.Columns, ",")+"]", sql, 1, first)
 	if err != nil {
 		return err
 	}
+	c.fails("reference", m, failing{from: from, where: []string{strings.Join(where, or)}, alias: "SOURCE."})
 	c.judge = func(_ context.Context, result *dq.Result) error { return anyRowFails(m.value, result) }
 	return nil
 }

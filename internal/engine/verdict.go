@@ -208,6 +208,9 @@ func number(v any) json.Number {
 
 // pythonFloat writes a float so that it is seen to be one: 3.0.
 func pythonFloat(f float64) string {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return strings.ToLower(strings.TrimPrefix(strconv.FormatFloat(f, 'g', -1, 64), "+"))
+	}
 	s := strconv.FormatFloat(f, 'g', -1, 64)
 	if math.Abs(f) < 1e16 && math.Abs(f) >= 1e-4 || f == 0 {
 		s = strconv.FormatFloat(f, 'f', -1, 64)

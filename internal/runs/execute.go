@@ -18,6 +18,7 @@ import (
 // Hub is where results go and histories come from.
 type Hub interface {
 	Accept(ctx context.Context, s *dq.Scan) (hub.Accepted, error)
+	SaveSample(ctx context.Context, path string, rows []byte) (id string, err error)
 	ScanHead(ctx context.Context, id string) (hub.ScanHead, error)
 	ContractText(ctx context.Context, file string) (string, error)
 	Measurements(ctx context.Context, q hub.MeasurementQuery) ([]hub.Measured, error)
@@ -32,6 +33,8 @@ type Executor struct {
 	Open   func(name, kind string, settings map[string]string) (*engine.Source, error)
 	Env    func(string) (string, bool)
 	Secret func(ctx context.Context, arn string) (string, error)
+	// Samples keeps rows that failed.
+	Samples bool
 	// Limit is how long one execution may take where the context has no deadline.
 	Limit time.Duration
 	// Pace is how often an executing run tells its progress and looks whether it is to end, and how long it waits before it

@@ -73,11 +73,15 @@ func (e *Executor) do(ctx context.Context, w *watcher, run Run) *done {
 			return out
 		}
 	}
-	out.part = engine.RunPart(w.ctx, d.Program(), engine.Options{
+	o := engine.Options{
 		Definition: d.Name, Source: d.Source, Now: run.Started, DataTime: run.DataTime, Parallel: 4, Version: e.Version, Progress: w.progress.set,
 		Only: only, History: history{e.Hub},
 		Sources: func(name string) (*engine.Source, error) { return e.source(ctx, name) },
-	})
+	}
+	if e.Samples {
+		o.Samples = samples{e.Hub}
+	}
+	out.part = engine.RunPart(w.ctx, d.Program(), o)
 	return out
 }
 
@@ -105,6 +109,11 @@ func (e *Executor) source(ctx context.Context, name string) (*engine.Source, err
 	}
 	return e.Open(s.Name, s.Type, settings)
 }
+
+// samples keeps rows in the hub, as those that scanners upload.
+type samples struct{ Hub }
+
+func (samples) Wanted(context.Context) (bool, error) { return true, nil }
 
 // history gives the engine what the hub remembers.
 type history struct{ hub Hub }

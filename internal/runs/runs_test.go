@@ -2,6 +2,7 @@ package runs_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -407,5 +408,53 @@ func TestRunThatCannotBeDispatchedIsTriedAgain(t *testing.T) {
 	w.wait(time.Minute)
 	if done := w.tick(); done.Dispatched != 1 || len(w.dispatched) != 1 {
 		t.Errorf("%+v, dispatched %v", done, w.dispatched)
+	}
+}
+
+// TestFailedRowsOfRuns: an own run keeps the rows that failed in the hub where samples are on, and fetches none where they are off.
+func TestFailedRowsOfRuns(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		w := start(t)
+		w.Samples = on
+		d := definition("")
+		d.Files[0].Text = "checks for orders:\n  - missing_count(name) = 0\n"
+		w.save(d)
+		fetched := 0
+		w.query = func(_ context.Context, sql string) (*engine.Rows, error) {
+			if strings.Contains(sql, "LIMIT 100") {
+				fetched++
+				return &engine.Rows{Columns: []dq.Column{{Name: "id"}, {Name: "name"}}, Rows: [][]any{{int64(5), nil}}, Count: 1}, nil
+			}
+			return &engine.Rows{Rows: [][]any{{int64(1)}}, Count: 1}, nil
+		}
+		run := w.begin()
+		w.execute(run.ID)
+		scan, err := w.hub.Scan(t.Context(), run.ID)
+		if err != nil || scan.Counts().Fail != 1 {
+			t.Fatalf("scan %+v, %v", scan.Results, err)
+		}
+		var told struct {
+			Blocks []struct {
+				File struct{ Reference struct{ FileID string } }
+			}
+		}
+		if raw := scan.Results[0].Diagnostics; len(raw) > 0 {
+			if err := json.Unmarshal(raw, &told); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !on {
+			if fetched > 0 || len(told.Blocks) > 0 {
+				t.Errorf("%d statements fetch rows, %s", fetched, scan.Results[0].Diagnostics)
+			}
+			continue
+		}
+		if fetched != 1 || len(told.Blocks) != 1 {
+			t.Fatalf("%d statements fetch rows, %s", fetched, scan.Results[0].Diagnostics)
+		}
+		sample, err := w.hub.Sample(t.Context(), told.Blocks[0].File.Reference.FileID)
+		if err != nil || string(sample.Data) != "[5,null]\n" || sample.Rows != 1 || !strings.HasPrefix(sample.Path, "nightly_2026") {
+			t.Errorf("sample %q, %v", sample.Data, err)
+		}
 	}
 }

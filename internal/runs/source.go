@@ -35,7 +35,7 @@ var (
 // Check says what is wrong with a data source.
 func (s *Source) Check() error {
 	for name, value := range s.Settings {
-		if secretName.MatchString(name) && value != "" && !secretARN.MatchString(value) && !reference.MatchString(value) {
+		if secretName.MatchString(name) && !strings.HasPrefix(name, "sampler.exclude_columns.") && value != "" && !secretARN.MatchString(value) && !reference.MatchString(value) {
 			return fmt.Errorf("%w: %s of data source %s must not be kept in clear: give the ARN of a secret in AWS Secrets Manager, or ${env_var('%s…')}", ErrInvalid, name, s.Name, SecretPrefix)
 		}
 		if strings.Contains(value, "${") && !reference.MatchString(value) {

@@ -171,9 +171,11 @@ func (p *parser) common(c *Check, key, value *yaml.Node) (known, keep bool) {
 		}
 		if n, err := strconv.Atoi(value.Value); err != nil || value.Tag != "!!int" || n < 0 {
 			p.mistake(value, "samples limit must be a whole number, it is %s", yamldoc.KindOf(value))
-		} else {
+		} else if c.SamplesLimit != 0 { // 0 is the last word
 			c.SamplesLimit = n
 		}
+	case "samples columns", "collect failed rows":
+		return p.samplesKey(c, key, value), true
 	case "warn", "fail":
 		if c.Kind == Schema || c.Kind == GroupEvolution || c.Kind == Reference || c.Kind == SameRowCount {
 			return false, true
@@ -188,6 +190,20 @@ func (p *parser) common(c *Check, key, value *yaml.Node) (known, keep bool) {
 		return false, true
 	}
 	return true, true
+}
+
+// samplesKey reads keys that only Soda's commercial client knows. They keep rows back, so they are heeded.
+func (p *parser) samplesKey(c *Check, key, value *yaml.Node) (known bool) {
+	if c.Kind != Metric && c.Kind != FailedRows && c.Kind != Reference {
+		return false
+	}
+	p.mistake(key, "%q is no configuration of this check for the reference client; it is used here", key.Value)
+	if key.Value == "samples columns" {
+		c.SamplesColumns = append([]string{}, p.names(key, value)...)
+	} else if on, err := strconv.ParseBool(value.Value); err != nil || !on {
+		c.SamplesLimit = 0
+	}
+	return true
 }
 
 // alert reads "when CONDITION". What follows a complete condition is ignored, as the reference client does.
@@ -236,8 +252,14 @@ func (p *parser) metricKey(c *Check, key, value *yaml.Node) (known, keep bool) {
 	case key.Value == "warn_only", key.Value == "model", key.Value == "training_dataset_parameters", key.Value == "severity_level_parameters",
 		key.Value == "take_over_existing_anomaly_score_check":
 		return true, true
-	case key.Value == "failed rows query", key.Value == "failed rows sql_file":
-		return true, true // samples only, see docs/sodacl.md
+	case key.Value == "failed rows query":
+		s, ok := p.text(key, value)
+		c.FailedRows = dedent(s)
+		return true, ok
+	case key.Value == "failed rows sql_file":
+		var ok bool
+		c.FailedRows, ok = p.readFile(value)
+		return true, ok
 	case what == "expression", what == "query", what == "sql_file":
 		return true, p.ownMetric(c, key, value, prefix, what)
 	case c.Kind == Distribution && (key.Value == "distribution reference file" || key.Value == "sample"):

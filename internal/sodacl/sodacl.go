@@ -142,8 +142,11 @@ type Check struct {
 	Attributes     []Attribute
 	// Problem is why the check cannot be evaluated; it is among the mistakes too. Empty for nothing.
 	Problem string
-	// SamplesLimit is -1 if not given.
-	SamplesLimit int
+	// SamplesLimit is how many failed rows may be kept, -1 if not given. SamplesColumns are the columns kept of them, nil for
+	// all. FailedRows is the user's own statement for them, beside a metric of the user's own.
+	SamplesLimit   int
+	SamplesColumns []string
+	FailedRows     string
 
 	// Metric, Args: "avg(amount)" is avg of amount, "percentile(a, 0.5)" has two arguments. For Freshness, Args has the
 	// column and perhaps the variable that stands for now.

@@ -9,6 +9,7 @@ package source
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,6 +69,17 @@ func (s *Settings) Group(name string) map[string]string {
 		}
 	}
 	return group
+}
+
+// List is the values of a setting that is a list, or a text with commas.
+func (s *Settings) List(name string) []string {
+	var items []string
+	if text := s.Text(name, ""); json.Unmarshal([]byte(text), &items) != nil && text != "" {
+		for item := range strings.SplitSeq(text, ",") {
+			items = append(items, strings.TrimSpace(item))
+		}
+	}
+	return items
 }
 
 // Port is the value of a setting that is a port.
@@ -195,6 +207,9 @@ func (c *Config) section(file string, key, value *yaml.Node) {
 			c.mistake(at, "data source %s needs a type, such as postgres", name)
 			return
 		}
+		if _, err := s.Sampling(); err != nil {
+			c.mistake(at, "%s; no rows are kept as samples", err)
+		}
 		c.Sources[name] = s
 	case key.Value == "soda_cloud":
 		values := Values(value)
@@ -218,7 +233,7 @@ func Values(section *yaml.Node) map[string]string {
 	return values
 }
 
-// flatten takes the scalars of a mapping, those of a nested "connection" too unless they are given outside, and those of other
+// flatten takes the scalars and lists of a mapping, those of a nested "connection" too unless they are given outside, and those of other
 // nested mappings as OUTER.INNER.
 func flatten(values map[string]string, n *yaml.Node) {
 	if n.Kind != yaml.MappingNode {
@@ -237,6 +252,8 @@ func flatten(values map[string]string, n *yaml.Node) {
 			}
 		case value.Kind == yaml.ScalarNode && value.Tag != "!!null":
 			values[key.Value] = value.Value
+		case value.Kind == yaml.SequenceNode:
+			values[key.Value] = list(value)
 		case value.Kind == yaml.MappingNode:
 			inner := map[string]string{}
 			flatten(inner, value)
@@ -245,6 +262,18 @@ func flatten(values map[string]string, n *yaml.Node) {
 			}
 		}
 	}
+}
+
+// list is a list of scalars as text, for [Settings.List].
+func list(n *yaml.Node) string {
+	items := []string{}
+	for _, item := range n.Content {
+		if item.Kind == yaml.ScalarNode {
+			items = append(items, item.Value)
+		}
+	}
+	text, _ := json.Marshal(items) // texts always have a form
+	return string(text)
 }
 
 // ReadFiles reads files, and of directories all .yml and .yaml files below, in order of their names. What cannot be read is

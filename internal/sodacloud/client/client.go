@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -22,7 +23,8 @@ import (
 	v3 "github.com/sodalite-dq/sodalite/internal/sodacloud/v3"
 )
 
-// Client speaks to one server. It signs in at the first call, and again when its token is refused.
+// Client speaks to one server. It signs in at the first call, and again when its token is refused. Samples may be saved from
+// several goroutines.
 type Client struct {
 	// URL is the server's address without a path, KeyID and KeySecret an API key.
 	URL, KeyID, KeySecret string
@@ -30,6 +32,7 @@ type Client struct {
 	HTTP *http.Client
 	// Patience is how long a call is tried again when the server is busy or cannot be reached, zero for not at all.
 	Patience time.Duration
+	mu       sync.Mutex
 	token    string
 	// impatient calls for history are tried once: one before has waited in vain.
 	impatient bool
@@ -107,6 +110,50 @@ func (c *Client) Measurements(ctx context.Context, identity string, from, to tim
 	return out, nil
 }
 
+// Wanted implements [engine.Samples]: the server's configuration tells whether it takes rows, and a server that says nothing
+// does not (protocol section 4.1).
+func (c *Client) Wanted(ctx context.Context) (bool, error) {
+	var answer struct {
+		Refused *bool `json:"disableCollectingWarehouseData"`
+	}
+	err := c.call(ctx, 0, "/api/query", map[string]any{"type": "sodaCoreCloudConfiguration"}, &answer)
+	return err == nil && answer.Refused != nil && !*answer.Refused, err
+}
+
+// SaveSample implements [engine.Samples] (protocol section 6). It is tried once: a sample is not worth waiting for.
+func (c *Client) SaveSample(ctx context.Context, path string, rows []byte) (id string, err error) {
+	var answer struct {
+		FileID string `json:"fileId"`
+	}
+	err = c.signedIn(ctx, func(token string) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+"/api/scan/upload", bytes.NewReader(rows))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", token)
+		req.Header.Set("Content-Type", "application/octet-stream")
+		req.Header.Set("Is-V3", "true")
+		req.Header.Set("File-Path", latin1(path))
+		return c.send(req, &answer)
+	})
+	if err == nil && answer.FileID == "" {
+		err = errors.New("the server's answer has no fileId")
+	}
+	return answer.FileID, err
+}
+
+// latin1 writes a text as headers have it: a byte for each character, or a question mark.
+func latin1(s string) string {
+	out := make([]byte, 0, len(s))
+	for _, r := range s {
+		if r < ' ' || r > 0xff || r == 0x7f {
+			r = '?'
+		}
+		out = append(out, byte(r))
+	}
+	return string(out)
+}
+
 func column(name string) map[string]any {
 	return map[string]any{"type": "columnValue", "columnName": name}
 }
@@ -158,20 +205,46 @@ func (c *Client) call(ctx context.Context, patience time.Duration, path string, 
 }
 
 func (c *Client) once(ctx context.Context, path string, body map[string]any, answer any) error {
+	return c.signedIn(ctx, func(token string) error {
+		body["token"] = token
+		return c.post(ctx, path, body, answer)
+	})
+}
+
+// signedIn calls with a token, once more with a new one if the first is refused.
+func (c *Client) signedIn(ctx context.Context, call func(token string) error) error {
 	for attempt := 1; ; attempt++ {
-		if c.token == "" {
-			if err := c.login(ctx); err != nil {
-				return err
-			}
+		token, err := c.signIn(ctx)
+		if err == nil {
+			err = call(token)
 		}
-		body["token"] = c.token
-		err := c.post(ctx, path, body, answer)
 		var r *refused
-		if errors.As(err, &r) && r.status == http.StatusUnauthorized && attempt == 1 {
-			c.token = ""
+		if errors.As(err, &r) && r.status == http.StatusUnauthorized && attempt == 1 && token != "" {
+			c.forget(token)
 			continue
 		}
 		return err
+	}
+}
+
+// signIn gives the token, after signing in if there is none.
+func (c *Client) signIn(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.token == "" {
+		if err := c.login(ctx); err != nil {
+			return "", err
+		}
+	}
+	return c.token, nil
+}
+
+// forget drops a token that was refused, unless there is another by now.
+func (c *Client) forget(token string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.token == token {
+		c.token = ""
 	}
 }
 
@@ -199,6 +272,10 @@ func (c *Client) post(ctx context.Context, path string, body map[string]any, ans
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	return c.send(req, answer)
+}
+
+func (c *Client) send(req *http.Request, answer any) error {
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
 		return err

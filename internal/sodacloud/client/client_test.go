@@ -140,3 +140,68 @@ func TestMeasurements(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// uploads is a server that takes rows.
+type uploads struct {
+	answers []answer
+	got     []*http.Request
+	rows    string
+}
+
+func (u *uploads) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	u.got, u.rows = append(u.got, r), string(body)
+	a := u.answers[0]
+	u.answers = u.answers[1:]
+	w := httptest.NewRecorder()
+	w.WriteHeader(a.status)
+	_, _ = io.WriteString(w, a.body) // a recorder does not fail
+	return w.Result(), nil
+}
+
+// TestSaveSample: rows go up as the protocol has it (section 6), with a new token if the first is refused.
+func TestSaveSample(t *testing.T) {
+	for name, c := range map[string]struct {
+		answers []answer
+		id, err string
+	}{
+		"kept":              {[]answer{token, {status: 200, body: `{"fileId": "f1"}`}}, "f1", ""},
+		"token refused":     {[]answer{token, {status: 401, body: `{}`}, token, {status: 200, body: `{"fileId": "f1"}`}}, "f1", ""},
+		"samples are off":   {[]answer{token, {status: 403, body: `{"message": "not here"}`}}, "", "403: not here"},
+		"no id in answer":   {[]answer{token, {status: 200, body: `{}`}}, "", "no fileId"},
+		"busy, tried once":  {[]answer{token, {status: 503, body: `busy`}}, "", "503: busy"},
+		"answer is no JSON": {[]answer{token, {status: 200, body: `<html>`}}, "", "not JSON"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := &uploads{answers: c.answers}
+			server := &client.Client{URL: "https://dq.example.com", KeyID: "id", KeySecret: "secret", HTTP: &http.Client{Transport: u}, Patience: time.Minute}
+			id, err := server.SaveSample(t.Context(), "täglich_1/a\n数.jsonl", []byte("[1]\n"))
+			if id != c.id || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%q, %v; want %q, %q", id, err, c.id, c.err)
+			}
+			last := u.got[len(u.got)-1]
+			h := last.Header
+			if last.URL.Path != "/api/scan/upload" || h.Get("Authorization") != "t" || h.Get("Is-V3") != "true" || h.Get("Content-Type") != "application/octet-stream" ||
+				h.Get("File-Path") != "t\xe4glich_1/a??.jsonl" || u.rows != "[1]\n" || len(u.answers) > 0 {
+				t.Errorf("sent %s %v %q, %d answers left", last.URL, h, u.rows, len(u.answers))
+			}
+		})
+	}
+}
+
+// TestWanted: a server takes rows only if it says so.
+func TestWanted(t *testing.T) {
+	for body, want := range map[string]bool{`{"disableCollectingWarehouseData": false}`: true, `{"disableCollectingWarehouseData": true}`: false, `{}`: false} {
+		server := &client.Client{URL: "https://dq.example.com", KeyID: "id", KeySecret: "secret", HTTP: &http.Client{Transport: &exchange{t: t, answers: []answer{token, {status: 200, body: body}}}}}
+		if got, err := server.Wanted(t.Context()); got != want || err != nil {
+			t.Errorf("%s: %v, %v", body, got, err)
+		}
+	}
+	server := &client.Client{URL: "https://dq.example.com", KeyID: "id", KeySecret: "secret", HTTP: &http.Client{Transport: &exchange{t: t, answers: []answer{token, {status: 500, body: "down"}}}}, Patience: time.Minute}
+	if got, err := server.Wanted(t.Context()); got || err == nil {
+		t.Errorf("of a server that fails: %v, %v", got, err)
+	}
+}

@@ -44,6 +44,10 @@ func Results(s *dq.Scan) map[string]any {
 		if r.Schema != nil {
 			metadata = append(metadata, map[string]any{"table": r.Dataset.Name, "dataSource": r.Dataset.DataSource, "schema": wireColumns(r.Schema)})
 		}
+		if r.Sample != "" {
+			file := map[string]any{"reference": map[string]string{"type": "sodaCloudStorage", "fileId": r.Sample}}
+			profiling = append(profiling, map[string]any{"table": r.Dataset.Name, "dataSource": r.Dataset.DataSource, "sampleFile": file})
+		}
 		if r.RowCount != nil || r.Profile != nil {
 			profiling = append(profiling, map[string]any{"table": r.Dataset.Name, "dataSource": r.Dataset.DataSource, "rowCount": r.RowCount, "columnProfiles": r.Profile})
 		}

@@ -34,8 +34,8 @@ func New(s *source.Settings) (*engine.Source, error) {
 		Source: s.Text("source", "sodalite"), Catalog: s.Text("catalog", ""), Schema: s.Text("schema", ""), TimeZone: "UTC",
 		RequestRetryTimeout: &patience, HTTPClient: &http.Client{Transport: headers(s.Group("http_headers"))},
 	}
-	if tags := s.Text("client_tags", ""); tags != "" {
-		config.ClientTags = strings.Split(tags, ",")
+	if tags := s.List("client_tags"); len(tags) > 0 {
+		config.ClientTags = tags
 	}
 	if err := authenticate(s, at, config); err != nil {
 		return nil, err

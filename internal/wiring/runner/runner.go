@@ -17,6 +17,7 @@ import (
 func Executor(s *wiring.System, store *runs.Store, cloud wiring.Cloud, env config.Lookup) *runs.Executor {
 	return &runs.Executor{
 		Store: store, Hub: s.Hub, Log: s.Log, Env: env, Secret: wiring.SecretFetcher(cloud), Limit: 15 * time.Minute, Version: s.Version,
+		Samples: s.Config.Samples,
 		Open: func(name, kind string, settings map[string]string) (*engine.Source, error) {
 			return sources.Open(source.NewSettings(name, kind, settings))
 		},

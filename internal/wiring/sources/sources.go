@@ -33,7 +33,11 @@ func Add(name string, k Kind) { kinds[name] = k }
 // Open makes a data source of its settings; it connects when the first statement is to run.
 func Open(s *source.Settings) (*engine.Source, error) {
 	if open, ok := kinds[s.Type]; ok {
-		return open(s)
+		source, err := open(s)
+		if err == nil {
+			source.Sampling, _ = s.Sampling() // with a mistake in it, it lets no rows out and says why
+		}
+		return source, err
 	}
 	hint := ""
 	if s.Type == "postgresql" {
