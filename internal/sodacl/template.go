@@ -138,7 +138,9 @@ func named(text string, vars Variables) (map[string]any, error) {
 	values := map[string]any{"env_var": vars.envVar}
 	length, count := 0, 0
 	var before [2]tokens.Type
-	for stream := tokens.LexAll(unended.ReplaceAllString(text, "1."+attributeOfNumber), syntax); !stream.End(); stream.Next() {
+	text = unended.ReplaceAllString(newlines.Replace(text), "1."+attributeOfNumber)
+	stream := tokens.LexAll(text, syntax)
+	for ; !stream.End(); stream.Next() {
 		t := stream.Current()
 		length++
 		switch t.Type {
@@ -162,7 +164,24 @@ func named(text string, vars Variables) (map[string]any, error) {
 		}
 		before = [2]tokens.Type{before[1], t.Type}
 	}
+	if stream.IsError() {
+		return nil, unreadable(text, stream.Current())
+	}
 	return values, nil
+}
+
+// newlines makes those of the lexer, which counts positions after them.
+var newlines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// unreadable is what the lexer complains of. Of a text without its end it would show the text.
+func unreadable(text string, t *tokens.Token) error {
+	line, column := tokens.ReadablePosition(min(t.Pos, len(text)), text)
+	for _, known := range []string{"Unexpected", "Unbalanced", "Unable to find raw", "unclosed comment", "invalid numeric", "two dots"} {
+		if strings.HasPrefix(t.Val, known) {
+			return &TemplateError{line, column, strings.ToLower(t.Val[:1]) + t.Val[1:]}
+		}
+	}
+	return &TemplateError{line, column, "a text is not closed"}
 }
 
 // envVar is the function env_var of templates: an environment variable, or else the default.

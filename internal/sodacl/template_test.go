@@ -52,17 +52,21 @@ func TestTemplates(t *testing.T) {
 // TestTemplateLimits holds templates to work that is bounded by their size, and errors to places and no secrets.
 func TestTemplateLimits(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"loop":                  {"secret ${X}{% for i in range(9) %}i{% endfor %}", "only the blocks {% if %} and {% raw %} are supported"},
-		"macro":                 {"${X}{% macro m() %}${ m() }{% endmacro %}", "only the blocks"},
-		"include":               {"${X}{% include '/etc/passwd' %}", "only the blocks"},
-		"multiplication":        {"secret\n${ 'a' * 1000000000 }", "line 2, column 8: multiplication is not supported"},
-		"long replace":          {"${ '" + strings.Repeat("a", 10_000) + "'|replace('a', '" + strings.Repeat("b", 10_000) + "') }", "the filter replace would make more than 1048576 bytes"},
-		"padding":               {"secret ${ X|center(1000000000) }", "filter 'center' not found; there are replace, abs"},
-		"deep":                  {"${ " + strings.Repeat("(", 100_000), "an expression has more than 500 parts"},
-		"many blocks":           {"${X}" + strings.Repeat("{% if X %}", 1000), "more than 200 blocks"},
-		"number, dot, letter":   {"secret\n${ 'text' 0.é}", "line 2, column 13: a number has no attributes"},
-		"numbers, dots, letter": {"${X} 1.é ${ '1.é' ~ 1.5.é}", "a number has no attributes"},
-		"unclosed":              {"password: secret\nhost: ${ HOST", "line 2, column 14"},
+		"loop":                   {"secret ${X}{% for i in range(9) %}i{% endfor %}", "only the blocks {% if %} and {% raw %} are supported"},
+		"macro":                  {"${X}{% macro m() %}${ m() }{% endmacro %}", "only the blocks"},
+		"include":                {"${X}{% include '/etc/passwd' %}", "only the blocks"},
+		"multiplication":         {"secret\n${ 'a' * 1000000000 }", "line 2, column 8: multiplication is not supported"},
+		"long replace":           {"${ '" + strings.Repeat("a", 10_000) + "'|replace('a', '" + strings.Repeat("b", 10_000) + "') }", "the filter replace would make more than 1048576 bytes"},
+		"padding":                {"secret ${ X|center(1000000000) }", "filter 'center' not found; there are replace, abs"},
+		"deep":                   {"${ " + strings.Repeat("(", 100_000), "an expression has more than 500 parts"},
+		"many blocks":            {"${X}" + strings.Repeat("{% if X %}", 1000), "more than 200 blocks"},
+		"number, dot, letter":    {"secret\n${ 'text' 0.é}", "line 2, column 13: a number has no attributes"},
+		"numbers, dots, letter":  {"${X} 1.é ${ '1.é' ~ 1.5.é}", "a number has no attributes"},
+		"number after a mistake": {"${ ! 0.é }", `line 1, column 5: unexpected "!"`},
+		"unclosed text":          {"${X}\r\n${ 'secret }", "line 2, column 13: a text is not closed"},
+		"unclosed comment":       {"${X} {# secret", "line 1, column 8: unclosed comment"},
+		"unbalanced":             {"${ (X] }", `line 1, column 7: unbalanced delimiters, expected ")", got "]"`},
+		"unclosed":               {"password: secret\nhost: ${ HOST", "line 2, column 14"},
 	} {
 		_, err := variables().Resolve(c.text)
 		var problem *sodacl.TemplateError
