@@ -73,7 +73,7 @@ func (p *parser) check(n *yaml.Node, column *Column) *Check {
 	}
 	switch {
 	case !slices.Contains(Types, c.Type):
-		p.mistake(kind, "unknown check type %q; there are %s", yamldoc.Clip(c.Type), strings.Join(Types, ", "))
+		p.foreign(kind, "unknown check type %q; there are %s", yamldoc.Clip(c.Type), strings.Join(Types, ", "))
 		return nil
 	case !slices.Contains(allowed, c.Type):
 		p.mistake(kind, "a check of type %s cannot be one of %s", c.Type, of)
@@ -85,14 +85,14 @@ func (p *parser) check(n *yaml.Node, column *Column) *Check {
 		return nil
 	}
 	c.At = p.at(body)
-	p.settings(c, body)
+	p.lenient(func() { p.settings(c, body) })
 	return c
 }
 
 // settings reads the body of a check.
 func (p *parser) settings(c *Check, body *yaml.Node) {
 	if scope := yamldoc.Member(body, "scope"); scope != nil && scope.Value != "base" {
-		p.mistake(scope, "scopes are not supported by this engine")
+		p.foreign(scope, "checks of a scope cannot be run here: they need an extension of Soda")
 	}
 	p.unknownKeys(body, "a check of type "+c.Type, slices.Concat(commonKeys, ownKeys[c.Type], []string{"scope"})...)
 	c.Name = p.text(body, "name")

@@ -215,6 +215,39 @@ func TestTypesHaveSynonyms(t *testing.T) {
 	}
 }
 
+func TestReview(t *testing.T) {
+	for name, c := range map[string]struct {
+		text, dataset string
+		failed        bool
+		want          string // part of the first mistake or warning
+	}{
+		"good":                         {"dataset: a/b\ncolumns: []\nchecks: [{row_count: }]\n", "a/b", false, ""},
+		"not YAML":                     {"dataset: a/b\ncolumns: [unclosed\n", "a/b", true, "c.yml:2: the file is not valid YAML"},
+		"a value without its variable": {"dataset: a/b\nvariables: {n: }\ncolumns: []\nchecks: [{row_count: {threshold: {must_be: '${var.n}'}}}]\n", "a/b", false, ""},
+		"a text without its variable":  {"dataset: a/b\nvariables: {n: }\ncolumns: []\nfilter: '${var.n}'\nchecks: [{row_count: }]\n", "a/b", false, ""},
+		"wrong whatever its variable":  {"dataset: a/b\nvariables: {n: }\ncolumns: []\nchecks: [{row_count: {threshold: {must_be: ['${var.n}']}}}]\n", "a/b", true, "c.yml:4:44: must_be must be a number"},
+		"dataset by default":           {"dataset: a/${var.s}/b\nvariables: {s: {default: c}}\ncolumns: []\n", "a/c/b", false, ""},
+		"dataset by a variable":        {"dataset: a/${var.s}/b\nvariables: {s: }\ncolumns: []\n", "", true, "depends on a variable"},
+		"environment":                  {"dataset: a/b\ncolumns: []\nfilter: ${env.NONE}\n", "a/b", false, ""},
+		"scope":                        {"dataset: a/b\nscopes: {x: {name: X}}\ncolumns: []\nchecks: [{row_count: {scope: x}}]\n", "a/b", false, "cannot be run here"},
+		"reconciliation":               {"dataset: a/b\nreconciliation: {checks: [{row_count_diff: }]}\ncolumns: []\n", "a/b", false, "cannot be run here"},
+		"another kind":                 {"dataset: a/b\nkind: data_standard\nrules: []\n", "a/b", false, "cannot be run here"},
+		"an unknown check type":        {"dataset: a/b\ncolumns: []\nchecks: [{llm_check: {prompt: hi}}]\n", "a/b", false, "c.yml:3:11: unknown check type"},
+		"a newer way to be valid":      {"dataset: a/b\ncolumns: [{name: id, checks: [{invalid: {valid_currency: EUR}}]}]\n", "a/b", false, "nothing says which values are valid"},
+		"valid of what":                {"dataset: a/b\ncolumns: [{name: id, checks: [{invalid: }]}]\n", "a/b", true, "nothing says which values are valid"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := contract.Review(sodacl.File{Name: "c.yml", Text: []byte(c.text)})
+			if got.Failed() != c.failed || got.Dataset.Name != "" && got.Dataset.QualifiedName() != c.dataset {
+				t.Errorf("dataset %+v, mistakes %v", got.Dataset, got.Mistakes)
+			}
+			if (len(got.Mistakes) > 0) != (c.want != "") || len(got.Mistakes) > 0 && !strings.Contains(fmt.Sprint(got.Mistakes), c.want) {
+				t.Errorf("mistakes %v, want %q", got.Mistakes, c.want)
+			}
+		})
+	}
+}
+
 func TestLimits(t *testing.T) {
 	for name, text := range map[string]string{
 		"size":    "dataset: a/b\ncolumns: []\ndescription: " + strings.Repeat("x", contract.MaxFileSize),
@@ -244,6 +277,9 @@ func FuzzParse(f *testing.F) {
 		c := contract.Parse(sodacl.File{Name: "c.yml", Text: []byte(text)}, contract.Inputs{Select: []contract.Selector{{Field: "name", Value: "*a?"}}})
 		if !c.Failed() && c.Dataset.Name == "" {
 			t.Error("a contract without a dataset is a mistake")
+		}
+		if r := contract.Review(sodacl.File{Name: "c.yml", Text: []byte(text)}); !r.Failed() && r.Dataset.Name == "" || r.Failed() && !c.Failed() {
+			t.Errorf("a review finds %v", r.Mistakes)
 		}
 		for _, check := range c.Checks {
 			if check.Path() == "" || check.At.Line == 0 {

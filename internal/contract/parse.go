@@ -21,7 +21,7 @@ func Parse(f sodacl.File, in Inputs) *Contract {
 	}
 	p := &parser{Contract: &Contract{File: f.Name}, in: in, paths: map[string]sodacl.Position{}}
 	p.parse(f.Text)
-	slices.SortStableFunc(p.Mistakes, func(a, b sodacl.Mistake) int { return a.Line - b.Line })
+	p.sort()
 	return p.Contract
 }
 
@@ -30,6 +30,16 @@ type parser struct {
 	in         Inputs
 	attributes []dq.Attribute
 	paths      map[string]sodacl.Position
+	// unknown counts the keys that have no meaning.
+	unknown int
+	// review is for Review, blank then the value of variables that have none, open whether there were such.
+	review bool
+	blank  any
+	open   bool
+}
+
+func (p *parser) sort() {
+	slices.SortStableFunc(p.Mistakes, func(a, b sodacl.Mistake) int { return a.Line - b.Line })
 }
 
 func (p *parser) mistake(n *yaml.Node, format string, args ...any) {
@@ -59,6 +69,9 @@ func (p *parser) parse(text []byte) {
 	var refused *yamldoc.Error
 	if errors.As(err, &refused) {
 		p.mistake(&yaml.Node{Line: refused.Line, Column: refused.Column}, "%s", refused.Message)
+		if p.review {
+			p.Dataset = lineOfDataset(text)
+		}
 		return
 	}
 	if root == nil || root.Kind != yaml.MappingNode {
@@ -71,16 +84,16 @@ func (p *parser) parse(text []byte) {
 	}
 	p.variables(root)
 	root = p.resolved(without(root, "variables"))
-	for key, value := range yamldoc.Entries(root) {
-		switch {
-		case slices.Contains(extraKeys, key.Value):
-			p.mistake(key, "%s is not supported by this engine; checks that need it cannot be run here", key.Value)
-		case key.Value == "kind" && value.Value != "contract":
-			p.mistake(value, "the kind %s is not supported, only contract is", yamldoc.KindOf(value))
+	p.dataset(root)
+	if p.foreignKind(root) {
+		return
+	}
+	for key := range yamldoc.Entries(root) {
+		if slices.Contains(extraKeys, key.Value) {
+			p.foreign(key, "%s cannot be run here: it needs an extension of Soda", key.Value)
 		}
 	}
 	p.unknownKeys(root, "a contract", append(slices.Clone(topKeys), extraKeys...)...)
-	p.dataset(root)
 	p.Filter = strings.TrimSpace(p.text(root, "filter"))
 	p.attributes = p.readAttributes(p.mapping(root, "check_attributes"), nil)
 	p.body(root)
@@ -175,7 +188,8 @@ func (p *parser) columns(list *yaml.Node) []*Check {
 			p.mistake(n, "a column must be a mapping with a name, it is %s", yamldoc.KindOf(n))
 			continue
 		}
-		column := p.column(n)
+		var column *Column
+		p.lenient(func() { column = p.column(n) })
 		if line, ok := lines[column.Name]; ok && column.Name != "" {
 			p.mistake(n, "the column %s is already in line %d", column.Name, line)
 		}
@@ -294,6 +308,7 @@ func literal(n *yaml.Node) *Literal {
 func (p *parser) unknownKeys(n *yaml.Node, what string, known ...string) {
 	for key := range yamldoc.Entries(n) {
 		if !slices.Contains(known, key.Value) {
+			p.unknown++
 			p.warning(key, "%s has no key %q; it has no effect", what, yamldoc.Clip(key.Value))
 		}
 	}

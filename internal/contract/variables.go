@@ -66,7 +66,11 @@ func (p *parser) variables(root *yaml.Node) {
 		} else {
 			p.Variables[key.Value] = p.defaultOf(key, value)
 		}
-		if p.Variables[key.Value] == nil {
+		switch {
+		case p.Variables[key.Value] != nil:
+		case p.review:
+			p.Variables[key.Value], p.open = p.blank, true
+		default:
 			p.mistake(key, "the variable %s has no value: give it one with --set %s=…, or a default", key.Value, key.Value)
 		}
 	}

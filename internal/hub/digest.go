@@ -346,7 +346,8 @@ func (v *datasetViews) stateOp(id string) (table.Op, error) {
 	}, table.IfVersion(v.version)), nil
 }
 
-// putAliases stores whose timeline answers for metrics and anomaly checks that are new to the dataset. Scanners ask by
+// putAliases stores whose timeline answers for what is new to the dataset of metrics, anomaly checks, and checks of contracts by
+// the client's own identities. Scanners ask by
 // these identities without naming the dataset. Before the fold, so that a crash between leaves nothing unanswerable.
 func (h *Hub) putAliases(ctx context.Context, datasetID string, part datasetPart, p *packedChecks) error {
 	var metrics, checks, fresh []string
@@ -354,8 +355,11 @@ func (h *Hub) putAliases(ctx context.Context, datasetID string, part datasetPart
 		metrics = append(metrics, m.Identity)
 	}
 	for _, r := range part.results {
-		if r.Kind == KindAnomaly {
+		switch {
+		case r.Kind == KindAnomaly:
 			checks = append(append(checks, r.Identity), r.Aliases...)
+		case r.Origin == dq.OriginContract: // its path is that of many a dataset's
+			checks = append(checks, r.Aliases...)
 		}
 	}
 	var keys []table.Key

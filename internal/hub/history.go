@@ -217,7 +217,14 @@ func measurementID(scanID, identity string) string {
 	return dq.OpaqueID(20, "measurement", scanID, identity)
 }
 
-// CheckResult is a past result of an anomaly check, as its model asks for it.
+// CheckResultQuery asks for past results of a check, as anomaly detection and extensions of Soda Core 4 do.
+type CheckResultQuery struct {
+	Identity string
+	From, To time.Time // data times, inclusive; zero for open
+	Limit    int       // default [DefaultHistory], at most [MaxHistory]
+}
+
+// CheckResult is a past result of a check. Its ranges and diagnostics are those of an anomaly check, whose model asks for them.
 type CheckResult struct {
 	MeasurementID string // of the check's first metric in the same scan, "" if it had none
 	Outcome       dq.Outcome
@@ -227,17 +234,17 @@ type CheckResult struct {
 	Diagnostics   json.RawMessage // as sent, or nothing
 }
 
-// CheckResults lists past results of the anomaly checks that have the identity, in whatever version, newest first, at most
-// one for each measurement.
-func (h *Hub) CheckResults(ctx context.Context, identity string, limit int) ([]CheckResult, error) {
-	limit = clamp(limit, DefaultHistory, MaxHistory)
-	datasets, err := h.aliased(ctx, checkAlias, identity)
+// CheckResults lists past results of the anomaly checks and checks of contracts that have the identity, in whatever version,
+// newest first, at most one for each measurement.
+func (h *Hub) CheckResults(ctx context.Context, q CheckResultQuery) ([]CheckResult, error) {
+	q.Limit = clamp(q.Limit, DefaultHistory, MaxHistory)
+	datasets, err := h.aliased(ctx, checkAlias, q.Identity)
 	if err != nil {
 		return nil, err
 	}
 	var out []CheckResult
 	for _, id := range datasets {
-		found, err := h.datasetCheckResults(ctx, id, identity, limit)
+		found, err := h.datasetCheckResults(ctx, id, q)
 		if err != nil {
 			return nil, err
 		}
@@ -250,11 +257,11 @@ func (h *Hub) CheckResults(ctx context.Context, identity string, limit int) ([]C
 		seen[r.MeasurementID] = true
 		return twice
 	})
-	return out[:min(len(out), limit)], nil
+	return out[:min(len(out), q.Limit)], nil
 }
 
 // datasetCheckResults are the newest results of the checks on one dataset that have the identity.
-func (h *Hub) datasetCheckResults(ctx context.Context, datasetID, identity string, limit int) (out []CheckResult, err error) {
+func (h *Hub) datasetCheckResults(ctx context.Context, datasetID string, q CheckResultQuery) (out []CheckResult, err error) {
 	checks, err := h.datasetChecks(ctx, datasetID)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
@@ -264,18 +271,18 @@ func (h *Hub) datasetCheckResults(ctx context.Context, datasetID, identity strin
 	}
 	wanted := map[[2]string]bool{}
 	for _, c := range checks {
-		if c.Identity == identity || slices.Contains(c.Aliases, identity) {
+		if c.Identity == q.Identity || slices.Contains(c.Aliases, q.Identity) {
 			wanted[[2]string{c.Definition, c.Identity}] = true
 		}
 	}
-	_, err = h.walkTimeline(ctx, span{}.timelineRange(datasetID, true), func(item table.Item) (bool, error) {
+	_, err = h.walkTimeline(ctx, span{q.From, q.To}.timelineRange(datasetID, true), func(item table.Item) (bool, error) {
 		head, entry, err := h.openTimeline(ctx, item)
 		for _, r := range entry.Results {
 			if wanted[[2]string{head.Definition, r.Identity}] {
 				out = append(out, checkResult(head, r))
 			}
 		}
-		return len(out) < limit, err
+		return len(out) < q.Limit, err
 	})
 	return out, err
 }

@@ -431,6 +431,12 @@ func (h *Hub) Known(ctx context.Context, datasetID string) (bool, error) {
 	return true, nil
 }
 
+// KnownSource tells whether the data source of any known dataset has the name. It reads the list of all.
+func (h *Hub) KnownSource(ctx context.Context, name string) (bool, error) {
+	all, err := h.listDatasets(ctx)
+	return slices.ContainsFunc(all, func(d listedDataset) bool { return d.Ref.DataSource == name }), err
+}
+
 // Dataset reads one dataset with all that scans learned of it. ErrNotFound if there is none.
 func (h *Hub) Dataset(ctx context.Context, id string) (DatasetDetail, error) {
 	var detail DatasetDetail

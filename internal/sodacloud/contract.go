@@ -1,14 +1,18 @@
 package sodacloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
+	"github.com/sodalite-dq/sodalite/internal/contract"
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
-	v4 "github.com/sodalite-dq/sodalite/internal/sodacloud/v4"
+	"github.com/sodalite-dq/sodalite/internal/runs"
+	"github.com/sodalite-dq/sodalite/internal/sodacl"
 	"github.com/sodalite-dq/sodalite/internal/sodacloud/wire"
 )
 
@@ -19,6 +23,7 @@ type Contracts interface {
 	PublishContract(ctx context.Context, d dq.DatasetRef, v hub.ContractVersion) (hub.ContractVersion, error)
 	ContractVersions(ctx context.Context, datasetID string, limit int) ([]hub.ContractVersion, error)
 	Known(ctx context.Context, datasetID string) (bool, error)
+	KnownSource(ctx context.Context, name string) (bool, error)
 }
 
 // uploadContract takes any text, contract or not: a client whose upload fails drops its results without a word (Soda Core 4
@@ -65,16 +70,18 @@ func (s *server) contractOf(c call) (source contractSource, text string, err err
 	return source, text, err
 }
 
-// publishContract makes an uploaded contract the newest version of its dataset's. The file itself says which dataset.
+// publishContract makes an uploaded contract the newest version of its dataset's. The file itself says which dataset. One that
+// nobody could run is refused, though clients that found the same mistakes send it.
 func (s *server) publishContract(c call) (any, error) {
 	source, text, err := s.contractOf(c)
 	if err != nil {
 		return nil, err
 	}
-	dataset, err := v4.ContractDataset(text)
-	if err != nil {
-		return nil, s.badContract(source, err)
+	read := contract.Review(sodacl.File{Name: cmp.Or(source.Metadata.Source.FilePath, "contract"), Text: []byte(text)})
+	if read.Failed() {
+		return nil, s.badContract(source, read)
 	}
+	dataset := read.Dataset
 	version, err := s.Hub.PublishContract(c.Context(), dataset, hub.ContractVersion{File: source.FileID, Path: source.Metadata.Source.FilePath, By: c.who.Name})
 	if err != nil {
 		return nil, err
@@ -86,15 +93,28 @@ func (s *server) publishContract(c call) (any, error) {
 	}, nil
 }
 
-func (s *server) badContract(source contractSource, err error) error {
-	message := err.Error()
-	if path := source.Metadata.Source.FilePath; path != "" {
-		message = path + ": " + message
+// mistakesTold is how many mistakes of a contract an answer lists.
+const mistakesTold = 10
+
+func (s *server) badContract(source contractSource, c *contract.Contract) error {
+	var lines []string
+	more := 0
+	for _, m := range c.Mistakes {
+		switch {
+		case m.Warning:
+		case len(lines) == mistakesTold:
+			more++
+		default:
+			lines = append(lines, m.Error())
+		}
+	}
+	if more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	if s.PublicURL != "" {
-		message += " (the file as it was uploaded: " + s.PublicURL + "/contracts/" + source.FileID + ")"
+		lines = append(lines, "The file as it was uploaded: "+s.PublicURL+"/contracts/"+source.FileID)
 	}
-	return &Failure{Status: http.StatusBadRequest, Code: "invalid_contract", Message: message}
+	return &Failure{Status: http.StatusBadRequest, Code: "invalid_contract", Message: strings.Join(lines, "\n")}
 }
 
 // canManageContracts lets everybody who has a key: keys have no rights apart.
@@ -141,16 +161,29 @@ func (s *server) getContract(c call) (any, error) {
 	return map[string]string{"contents": text}, nil
 }
 
-// noContract tells what exactly is not there.
+// noContract tells what exactly is not there, in the codes that the client knows.
 func (s *server) noContract(c call, d dq.DatasetRef) error {
+	f := &Failure{Status: http.StatusBadRequest, Code: "contract_not_found", Message: "no contract of %s was published"}
+	name := d.QualifiedName()
 	known, err := s.Hub.Known(c.Context(), d.ID())
+	if err == nil && !known {
+		f.Code, f.Message = "dataset_not_found", "there is no dataset %s"
+		if known, err = s.knownSource(c, d.DataSource); err == nil && !known {
+			f.Code, f.Message, name = "datasource_not_found", "there is no data source %s", d.DataSource
+		}
+	}
 	if err != nil {
 		return err
 	}
-	f := &Failure{Status: http.StatusBadRequest, Code: "dataset_not_found", Message: fmt.Sprintf("there is no dataset %s", dq.Truncate(d.QualifiedName(), 300))}
-	if known {
-		f.Code, f.Message = "contract_not_found", fmt.Sprintf("no contract of %s was published", dq.Truncate(d.QualifiedName(), 300))
-	}
-	f.Message += "; soda contract publish makes one known"
+	f.Message = fmt.Sprintf(f.Message, dq.Truncate(name, 300)) + "; soda contract publish makes it known"
 	return f
+}
+
+// knownSource tells whether a data source is configured here, or any dataset of it was scanned.
+func (s *server) knownSource(c call, name string) (bool, error) {
+	_, err := s.Runs.Source(c.Context(), name)
+	if errors.Is(err, runs.ErrNotFound) {
+		return s.Hub.KnownSource(c.Context(), name)
+	}
+	return err == nil, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/runs"
 )
 
 const ordersContract = "dataset: warehouse/postgres/sales/orders\ncolumns:\n  - name: id\n    checks:\n      - missing:\n"
@@ -55,9 +56,6 @@ func TestPublishedContractsHaveVersions(t *testing.T) {
 	if status, answer := s.ask(t, "/api/query", "sodaCoreCanManageContracts", where); status != 200 || string(answer["allowed"]) != "true" {
 		t.Errorf("may publish: %d %s", status, answer)
 	}
-	if status, answer := s.ask(t, "/api/query", "sodaCoreGetContract", where); status != 400 || text(answer["code"]) != "dataset_not_found" {
-		t.Errorf("before anything: %d %s", status, answer)
-	}
 	second := ordersContract + "  - name: amount\n"
 	for _, contract := range []string{ordersContract, ordersContract, second} {
 		s.now = s.now.Add(time.Hour)
@@ -85,6 +83,31 @@ func TestPublishedContractsHaveVersions(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotThereOfAContract(t *testing.T) {
+	s := mustStart(t, nil)
+	ask := func(source, want string) {
+		t.Helper()
+		where := map[string]any{"dataset": map[string]any{"datasource": source, "prefixes": []string{"postgres", "sales"}, "name": "orders"}}
+		if status, answer := s.ask(t, "/api/query", "sodaCoreGetContract", where); status != 400 || text(answer["code"]) != want {
+			t.Errorf("%.20s: %d %s, want %s", source, status, answer, want)
+		}
+	}
+	ask("warehouse", "datasource_not_found")
+	ask("", "datasource_not_found")
+	ask(strings.Repeat("x", 5000), "datasource_not_found")
+	if err := s.runs.SaveSource(t.Context(), runs.Source{Name: "lake", Type: "postgres", Settings: map[string]string{}}); err != nil {
+		t.Fatal(err)
+	}
+	ask("lake", "dataset_not_found")
+	s.mustPublish(t, "warehouse/public/other", "dataset: warehouse/public/other\ncolumns: []\n")
+	if err := s.hub.DigestContract(t.Context(), dq.DatasetRef{DataSource: "warehouse", Prefix: []string{"public"}, Name: "other"}.ID()); err != nil {
+		t.Fatal(err)
+	}
+	ask("warehouse", "dataset_not_found")
+	s.insert4(t, verified("pass", "2026-11-24T00:00:00+00:00", nil))
+	ask("warehouse", "contract_not_found")
+}
+
 func TestUploadedContractsAreStoredOnce(t *testing.T) {
 	s := mustStart(t, nil)
 	broken := "dataset: warehouse/orders\ncolumns: [unclosed\n"
@@ -107,14 +130,17 @@ func TestUploadedContractsAreStoredOnce(t *testing.T) {
 
 func TestBadContractsAreRefusedWhenPublished(t *testing.T) {
 	for name, c := range map[string]struct{ contract, want string }{
-		"not YAML":         {"dataset: a/b\ncolumns: [unclosed\n", "not YAML, near line"},
+		"not YAML":         {"dataset: a/b\ncolumns: [unclosed\n", "orders.yml:2: the file is not valid YAML"},
 		"empty":            {"", "empty"},
 		"a list":           {"- a\n", "mapping"},
-		"no dataset":       {"columns: []\n", "dataset is missing"},
-		"dataset is short": {"dataset: orders\ncolumns: []\n", "line 1, column 10"},
-		"dataset is a map": {"dataset: {a: b}\ncolumns: []\n", "qualified name"},
-		"columns is a map": {"dataset: a/b\ncolumns:\n  id: x\n", "columns: want a list"},
-		"a tab":            {"dataset: a/b\n\tcolumns: []\n", "not YAML, near line 2"},
+		"no dataset":       {"columns: []\n", "orders.yml:1:1: a contract needs a dataset"},
+		"dataset is short": {"dataset: orders\ncolumns: []\n", "orders.yml:1:10: "},
+		"dataset is a map": {"dataset: {a: b}\ncolumns: []\n", "orders.yml:1:10: dataset must be a text"},
+		"columns is a map": {"dataset: a/b\ncolumns:\n  id: x\n", "orders.yml:3:3: columns must be a list"},
+		"no columns":       {"dataset: a/b\nchecks:\n  - row_count:\n", "a contract needs columns"},
+		"two mistakes":     {"dataset: a/b\ncolumns: []\nchecks:\n  - row_count: {threshold: {must_be: x}}\n  - freshness:\n", "orders.yml:4:38: must_be must be a number, it is \"x\"\norders.yml:5:5: a check of type freshness needs a threshold"},
+		"many mistakes":    {"dataset: a/b\ncolumns:\n" + strings.Repeat("  - {}\n", 15), "\nand 5 more\n"},
+		"a tab":            {"dataset: a/b\n\tcolumns: []\n", "orders.yml:2: the file is not valid YAML"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := mustStart(t, nil)

@@ -75,7 +75,12 @@ func mustStart(t testing.TB, edit func(*sodacloud.Config)) *system {
 
 func (s *system) send(t *testing.T, path string, headers map[string]string, body []byte) (status int, header http.Header, answer map[string]json.RawMessage) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.web.URL+path, bytes.NewReader(body))
+	return s.request(t, http.MethodPost, path, headers, body)
+}
+
+func (s *system) request(t *testing.T, method, path string, headers map[string]string, body []byte) (status int, header http.Header, answer map[string]json.RawMessage) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.web.URL+path, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,9 +103,6 @@ func text(raw json.RawMessage) string {
 	_ = json.Unmarshal(raw, &s)
 	return s
 }
-
-// remote are the cases that need somebody to run the contract.
-var remote = []string{"remote-pass", "remote-fail"}
 
 func TestRecordedTrafficOfSodaCore4(t *testing.T) {
 	for _, f := range loadFixtures(t, "soda-core-4") {

@@ -36,7 +36,7 @@ import (
 type Hub interface {
 	Accept(ctx context.Context, s *dq.Scan) (hub.Accepted, error)
 	Measurements(ctx context.Context, q hub.MeasurementQuery) ([]hub.Measured, error)
-	CheckResults(ctx context.Context, identity string, limit int) ([]hub.CheckResult, error)
+	CheckResults(ctx context.Context, q hub.CheckResultQuery) ([]hub.CheckResult, error)
 	Attributes(ctx context.Context) ([]hub.AttributeSchema, error)
 	Check(ctx context.Context, id string) (hub.Check, error)
 	SaveSample(ctx context.Context, path string, data []byte) (id string, err error)
@@ -442,7 +442,7 @@ func (s *server) historicCheckResults(c call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Hub.CheckResults(c.Context(), f.CheckIdentity, f.Limit)
+	list, err := s.Hub.CheckResults(c.Context(), hub.CheckResultQuery{Identity: f.CheckIdentity, Limit: f.Limit})
 	return s.found(c, v3.CheckResults(list), err)
 }
 

@@ -22,6 +22,7 @@ type Runs interface {
 	Stream(ctx context.Context, r runs.Remote, lines []runs.Line) error
 	End(ctx context.Context, id string, state dq.ScanState, why string) error
 	Verify(ctx context.Context, v runs.Verification, text, by string) (runs.Run, error)
+	Source(ctx context.Context, name string) (runs.Source, error)
 }
 
 // inserted4 is the answer to an insert of Soda Core 4. The client exits with 4 if it has no scan id.
@@ -311,9 +312,9 @@ func (s *server) historicCheckResults2(c call) (any, error) {
 		return nil, err
 	}
 	lists, err := eachIdentity(c.Context(), q.Identities, func(ctx context.Context, identity string) ([]hub.CheckResult, error) {
-		return s.Hub.CheckResults(ctx, identity, q.Limit)
+		return s.Hub.CheckResults(ctx, hub.CheckResultQuery{Identity: identity, From: q.From, To: q.To, Limit: q.Limit})
 	})
-	return s.found(c, v4.CheckResults(q, lists), err)
+	return s.found(c, v4.CheckResults(q.Identities, lists), err)
 }
 
 // eachIdentity reads a list for each identity, in their order.

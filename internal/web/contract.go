@@ -10,8 +10,10 @@ import (
 
 	"github.com/aymanbagabas/go-udiff"
 
+	"github.com/sodalite-dq/sodalite/internal/contract"
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/sodacl"
 )
 
 // versionsShown is how many versions of its contract a dataset's page lists, the newest first.
@@ -122,8 +124,21 @@ func diffLines(before, after string) []diffLine {
 type contractFileView struct {
 	ID      string
 	Dataset datasetLink
-	Problem string
-	Lines   []string
+	// Mistakes are why the text cannot be run, Hints what may not be meant, or cannot be run here.
+	Mistakes, Hints []contractProblem
+	Lines           []contractLine
+}
+
+// contractProblem is something that is wrong with a text, at a place unless Line is 0.
+type contractProblem struct {
+	Line, Column int
+	Text         string
+}
+
+type contractLine struct {
+	Number int
+	Text   string
+	Wrong  bool
 }
 
 // contractFile is the page of one text, contract or not, with what is wrong with it.
@@ -136,17 +151,30 @@ func (s *site) contractFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v := contractFileView{ID: id, Lines: strings.Split(strings.TrimRight(text, "\n"), "\n")}
+	c := contract.Review(sodacl.File{Text: []byte(text)})
+	v := contractFileView{ID: id}
+	for n, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+		v.Lines = append(v.Lines, contractLine{Number: n + 1, Text: line})
+	}
+	for _, m := range c.Mistakes {
+		v.tell(m)
+	}
 	title := "Contract"
-	if s.ReadContract != nil {
-		d, err := s.ReadContract(text)
-		if err != nil {
-			v.Problem = err.Error()
-		}
-		if d.Name != "" {
-			v.Dataset = datasetLink{d.ID(), d.QualifiedName()}
-			title = "Contract of " + clip(datasetName(d), 80)
-		}
+	if d := c.Dataset; d.Name != "" {
+		v.Dataset = datasetLink{d.ID(), d.QualifiedName()}
+		title = "Contract of " + clip(datasetName(d), 80)
 	}
 	return s.render(w, r, http.StatusOK, "contract", view{Title: title, Section: "datasets", Body: v})
+}
+
+func (v *contractFileView) tell(m sodacl.Mistake) {
+	problem := contractProblem{m.Line, m.Column, m.Message}
+	if m.Warning {
+		v.Hints = append(v.Hints, problem)
+		return
+	}
+	v.Mistakes = append(v.Mistakes, problem)
+	if m.Line > 0 && m.Line <= len(v.Lines) {
+		v.Lines[m.Line-1].Wrong = true
+	}
 }

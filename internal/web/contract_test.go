@@ -78,8 +78,26 @@ func TestABrokenContractIsShownWithItsError(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := s.open("/contracts/" + file)
-	if text := page.Find("main").Text(); !strings.Contains(text, "no dataset is named") || !strings.Contains(text, "columns: [") {
+	if text := page.Find("main").Text(); !strings.Contains(text, "cannot be run") || !strings.Contains(text, "not valid YAML") || !strings.Contains(text, "columns: [") {
 		t.Errorf("page: %s", text)
+	}
+}
+
+func TestMistakesOfAContractAreShownWhereTheyAre(t *testing.T) {
+	s := mustStart(t)
+	file, err := s.hub.SaveContract(t.Context(), "dataset: shop/postgres/public/orders\ncolumns: []\nchecks:\n  - row_count:\n      threshold: {must_be: many}\n  - llm_check:\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := s.open("/contracts/" + file)
+	if text := page.Find(".warning").Text(); !strings.Contains(text, "cannot be run") || !strings.Contains(text, "Line 5, column 28: ") || strings.Contains(text, "llm_check") {
+		t.Errorf("mistakes: %s", text)
+	}
+	if text := page.Find(".notice").Text(); !strings.Contains(text, "Line 6, column 5: ") || !strings.Contains(text, "llm_check") {
+		t.Errorf("hints: %s", text)
+	}
+	if marked := page.Find(".code li.wrong"); marked.Length() != 1 || marked.AttrOr("id", "") != "line5" || page.Find(`a[href="#line5"]`).Length() != 1 {
+		t.Errorf("marked lines: %s", marked.Text())
 	}
 }
 

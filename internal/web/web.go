@@ -59,8 +59,6 @@ type Config struct {
 	Auth Auth
 	// Deliveries lists the messages of a scan; nil if there is no notification.
 	Deliveries func(ctx context.Context, scanID string) ([]notify.Delivery, error)
-	// ReadContract tells whose contract a text is, and why it is none; nil leaves both out.
-	ReadContract func(text string) (dq.DatasetRef, error)
 	// PublicURL is the address that scanners reach this system at, for the snippet to paste; "" for that of the request.
 	PublicURL string
 	// Version stands at the foot of each page.

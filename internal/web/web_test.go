@@ -74,14 +74,6 @@ func mustStart(t *testing.T) *site {
 	s.runs = &runs.Store{Table: store, Now: clock, Keep: time.Hour}
 	s.page = web.New(web.Config{
 		Hub: s.hub, Runs: s.runs, Auth: doorman{}, PublicURL: "https://dq.example.com", Version: "test", Now: clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		ReadContract: func(text string) (dq.DatasetRef, error) {
-			if d, ok := strings.CutPrefix(text, "dataset: "); ok {
-				d, _, _ = strings.Cut(d, "\n")
-				ref, _ := dq.ParseQualifiedName(d)
-				return ref, nil
-			}
-			return dq.DatasetRef{}, errors.New("no dataset is named")
-		},
 		Deliveries: func(_ context.Context, scanID string) ([]notify.Delivery, error) {
 			if scanID != "second" {
 				return nil, nil

@@ -30,7 +30,11 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("line %d: %s", e.Line, e.Message)
 }
 
-var place = regexp.MustCompile(`^yaml: (?:unmarshal errors:\n\s*)?(?:line (\d+): )?`)
+var (
+	place = regexp.MustCompile(`^yaml: (?:unmarshal errors:\n\s*)?(?:line (\d+): )?`)
+	// fromZero is of errors whose lines count from 0: those that the library's parser finds, not its scanner.
+	fromZero = regexp.MustCompile(`did not find expected (key|'-' indicator|',' or)`)
+)
 
 // Parse gives the root node of a document, nil for an empty one. A document over maxSize bytes, over maxNodes nodes with its
 // aliases followed, nested deeper than [MaxDepth], or with a key twice in a mapping (YAML 1.2, 3.2.1.1) is an *Error.
@@ -42,6 +46,9 @@ func Parse(text []byte, maxSize, maxNodes int) (*yaml.Node, error) {
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		at := place.FindStringSubmatch(err.Error())
 		line, _ := strconv.Atoi(at[1]) // none is line 0
+		if fromZero.MatchString(err.Error()) {
+			line++
+		}
 		return nil, &Error{Line: line, Message: "the file is not valid YAML: " + strings.TrimPrefix(err.Error(), at[0])}
 	}
 	if len(doc.Content) == 0 {

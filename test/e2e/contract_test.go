@@ -365,17 +365,18 @@ func TestContractsRunByTheSystem(t *testing.T) {
 	}
 
 	start := time.Now()
-	for name, text := range map[string]string{
-		"elsewhere": strings.Replace(good4, "dataset: shop/", "dataset: elsewhere/", 1),
-		"unable":    strings.Replace(good4, "columns:", "reconciliation: {}\ncolumns:", 1),
+	for name, c := range map[string]struct{ text, why string }{
+		"elsewhere": {strings.Replace(good4, "dataset: shop/", "dataset: elsewhere/", 1), "not configured here"},
+		"unable":    {strings.Replace(good4, "columns:", "reconciliation: {}\ncolumns:", 1), "unable.yml:2:1: reconciliation cannot be run here"},
+		"mistaken":  {strings.Replace(good4, "  - row_count:\n", "  - row_count:\n      threshold: {must_be: many}\n", 1), "mistaken.yml:12:28: must_be must be a number"},
 	} {
-		if err := os.WriteFile(filepath.Join(soda.dir, name+".yml"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(soda.dir, name+".yml"), []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		soda.must(4, remote(name+".yml", "-p")...)
-	}
-	if !strings.Contains(soda.output, "not configured here") && !strings.Contains(soda.output, "reconciliation is not supported") {
-		t.Errorf("the client is not told why:\n%s", soda.output)
+		if !strings.Contains(soda.output, c.why) {
+			t.Errorf("%s: the client is not told why:\n%s", name, soda.output)
+		}
 	}
 	if took := time.Since(start); took > time.Minute {
 		t.Errorf("what cannot be run was told after %s", took)

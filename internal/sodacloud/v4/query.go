@@ -89,10 +89,6 @@ func ReadHistoryQuery(members map[string]json.RawMessage, name string) (HistoryQ
 	return q, wire.Time("maxScanTime", to, &q.To)
 }
 
-func (q HistoryQuery) within(t time.Time) bool {
-	return (q.From.IsZero() || !t.Before(q.From)) && (q.To.IsZero() || !t.After(q.To))
-}
-
 // Measurement is one element of the answer to sodaCoreHistoricMeasurements2.
 type Measurement struct {
 	ID       string          `json:"id"`
@@ -121,15 +117,12 @@ type CheckResult struct {
 	Diagnostics   json.RawMessage `json:"diagnostics,omitempty"`
 }
 
-// CheckResults words the results that q asked for, a list for each of its identities.
-func CheckResults(q HistoryQuery, lists [][]hub.CheckResult) []CheckResult {
+// CheckResults words the results of checks, a list for each of the identities.
+func CheckResults(identities []string, lists [][]hub.CheckResult) []CheckResult {
 	out := []CheckResult{}
 	for i, list := range lists {
 		for _, r := range list {
-			if !q.within(r.DataTime) {
-				continue
-			}
-			c := CheckResult{Identity: q.Identities[i], MeasurementID: r.MeasurementID, DataTime: wireTime(r.DataTime), Diagnostics: r.Diagnostics}
+			c := CheckResult{Identity: identities[i], MeasurementID: r.MeasurementID, DataTime: wireTime(r.DataTime), Diagnostics: r.Diagnostics}
 			if r.Outcome.Evaluated() {
 				c.Outcome = r.Outcome
 			}

@@ -1,7 +1,7 @@
 // Package v4 turns the wire forms of Soda Core 4 into the nouns of package dq, and answers back.
 //
 // It owns what each member of a Soda Core 4 payload means: contracts' checks with thresholds and diagnostics, discovery, logs
-// in results and in streams, history queries; and what little of a contract's text the server must read. Transport,
+// in results and in streams, and history queries. Transport,
 // authentication and dispatch are package sodacloud's, storing is hub's. Senders cannot be changed and do not retry, so what
 // is missing or unknown is tolerated and kept; only what cannot be understood is refused, with the path of the member.
 package v4

@@ -16,7 +16,6 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/api"
 	"github.com/sodalite-dq/sodalite/internal/notify"
 	"github.com/sodalite-dq/sodalite/internal/runs"
-	v4 "github.com/sodalite-dq/sodalite/internal/sodacloud/v4"
 	"github.com/sodalite-dq/sodalite/internal/web"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
 )
@@ -25,7 +24,7 @@ import (
 func Mount(mux *http.ServeMux, s *wiring.System, store *runs.Store) {
 	api.Mount(mux, api.Config{Hub: s.Hub, Runs: store, Auth: s.Auth, PublicURL: s.Config.PublicURL, Organisation: s.Config.Organisation, Log: s.Log})
 	mux.Handle("/", web.New(web.Config{
-		Hub: s.Hub, Runs: store, Auth: s.Auth, PublicURL: s.Config.PublicURL, Version: s.Version, Log: s.Log, ReadContract: v4.ContractDataset,
+		Hub: s.Hub, Runs: store, Auth: s.Auth, PublicURL: s.Config.PublicURL, Version: s.Version, Log: s.Log,
 		Deliveries: func(ctx context.Context, scanID string) ([]notify.Delivery, error) {
 			return notify.Deliveries(ctx, s.Table, scanID)
 		},
