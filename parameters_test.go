@@ -50,13 +50,14 @@ func TestParametersAreValidated(t *testing.T) {
 		if p.Description == "" || !slices.Contains(shown, name) || at(root, "Metadata", "AWS::CloudFormation::Interface", "ParameterLabels", name) == nil {
 			t.Errorf("%s lacks a description, a group or a label", name)
 		}
+		if p.ConstraintDescription == "" {
+			t.Errorf("%s does not say what it wants", name)
+		}
 		switch {
 		case len(p.AllowedValues) > 0:
 			if !slices.Contains(p.AllowedValues, p.Default) {
 				t.Errorf("%s: the default %q is not allowed", name, p.Default)
 			}
-		case p.ConstraintDescription == "":
-			t.Errorf("%s does not say what it wants", name)
 		case p.AllowedPattern != "":
 			if !regexp.MustCompile(p.AllowedPattern).MatchString(p.Default) {
 				t.Errorf("%s: the default %q is not allowed", name, p.Default)

@@ -1,16 +1,19 @@
 """Deploys template.yaml to an emulator as `sam deploy` does to AWS: SAM's own transformation, then CloudFormation.
 
-usage: deploy.py ENDPOINT TEMPLATE ZIPS PARAMETER=VALUE…
+usage: deploy.py ENDPOINT STACK TEMPLATE ZIPS [@ENV] PARAMETER=VALUE…
 
-Prints JSON: the stack's outputs and functions, the transformed template as AWS would get it, and the ARN of the signing secret.
+@ENV stands for the parameters of an environment of samconfig.toml, beside the template. Prints JSON: the stack's outputs, the
+physical ids of its resources, the transformed template as AWS would get it, and the ARN of the signing secret.
 
 Where MiniStack is weaker than AWS, the transformed template is changed before it is deployed, each time with the reason.
 """
 import copy
 import json
 import os
+import pathlib
 import sys
 import time
+import tomllib
 
 import boto3
 from samcli.yamlhelper import yaml_parse
@@ -28,7 +31,6 @@ def client(service, endpoint):
 def transformed(template, zips, s3, parameters):
     """Uploads the functions' zips, as `sam package` does, and lets SAM write the CloudFormation template."""
     template = copy.deepcopy(template)
-    s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": REGION})
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             name = resource["Properties"]["CodeUri"].strip("/").split("/")[-1]
@@ -61,28 +63,40 @@ def bridged(cfn, signing_secret):
     return cfn
 
 
-def deploy(endpoint, template, zips, parameters):
-    secret = client("secretsmanager", endpoint).create_secret(Name="signing", SecretString="s" * 64)["ARN"]
+def deploy(endpoint, stack, template, zips, parameters):
+    secret = client("secretsmanager", endpoint).create_secret(Name=f"signing-{stack}", SecretString="s" * 64)["ARN"]
     s3 = client("s3", endpoint)
+    if not s3.list_buckets()["Buckets"]:
+        s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": REGION})
     cfn = transformed(yaml_parse(open(template).read()), zips, s3, parameters)
     cloudformation = client("cloudformation", endpoint)
     # As SAM does: the text is too long to be sent along.
-    s3.put_object(Bucket="code", Key="template.json", Body=json.dumps(bridged(cfn, secret), default=str))
+    s3.put_object(Bucket="code", Key=f"{stack}.json", Body=json.dumps(bridged(cfn, secret), default=str))
     cloudformation.create_stack(
-        StackName="sodalite", TemplateURL=f"{endpoint}/code/template.json", Capabilities=["CAPABILITY_IAM"],
+        StackName=stack, TemplateURL=f"{endpoint}/code/{stack}.json", Capabilities=["CAPABILITY_IAM"],
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()])
     for _ in range(240):
-        stack = cloudformation.describe_stacks(StackName="sodalite")["Stacks"][0]
-        if not stack["StackStatus"].endswith("IN_PROGRESS"):
+        made = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+        if not made["StackStatus"].endswith("IN_PROGRESS"):
             break
         time.sleep(0.25)
-    if stack["StackStatus"] != "CREATE_COMPLETE":
-        events = cloudformation.describe_stack_events(StackName="sodalite")["StackEvents"]
+    if made["StackStatus"] != "CREATE_COMPLETE":
+        events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
         sys.exit("\n".join(f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason')}" for e in events if "FAILED" in e["ResourceStatus"]))
-    functions = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in cloudformation.describe_stack_resources(StackName="sodalite")["StackResources"]
-                 if r["ResourceType"] == "AWS::Lambda::Function"}
-    return {"functions": functions, "outputs": {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}, "template": cfn, "signingSecret": secret}
+    resources = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]}
+    return {"resources": resources, "outputs": {o["OutputKey"]: o["OutputValue"] for o in made["Outputs"]}, "template": cfn, "signingSecret": secret}
+
+
+def values(template, arguments):
+    """The parameters that arguments give, later ones over earlier ones."""
+    environments = tomllib.loads(pathlib.Path(template).with_name("samconfig.toml").read_text())
+    out = {}
+    for argument in arguments:
+        given = environments[argument[1:]]["deploy"]["parameters"]["parameter_overrides"] if argument.startswith("@") else [argument]
+        out.update(p.split("=", 1) for p in given)
+    return out
 
 
 if __name__ == "__main__":
-    print(json.dumps(deploy(*sys.argv[1:4], dict(p.split("=", 1) for p in sys.argv[4:])), default=str))
+    endpoint, stack, template, zips, *arguments = sys.argv[1:]
+    print(json.dumps(deploy(endpoint, stack, template, zips, values(template, arguments)), default=str))

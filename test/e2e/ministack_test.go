@@ -164,7 +164,7 @@ type stack struct {
 	*miniStack
 	Outputs       map[string]string
 	Template      map[string]any
-	Functions     map[string]string // names by logical id
+	Resources     map[string]string // physical ids by logical ones
 	SigningSecret string
 	slackSecret   string
 	// passwordSecret holds the password of a data source.
@@ -172,27 +172,13 @@ type stack struct {
 	calls          *recorder
 }
 
-func deployStack(t *testing.T, slackURL string, parameters ...string) *stack {
+var functions = []string{"ingest", "digest", "notify", "scan", "dashboard"}
+
+// deploy deploys the template under a name, see deploy.py.
+func (m *miniStack) deploy(t *testing.T, name, zips string, parameters ...string) *stack {
 	t.Helper()
-	sam := real(t, "SODALITE_SAM")
-	s := &stack{}
-	s.miniStack = startMiniStack(t, func(endpoint string) string {
-		s.calls = startRecorder(t, endpoint)
-		return s.calls.URL
-	})
-	secret, err := secretsmanager.NewFromConfig(s.config).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("slack"), SecretString: &slackURL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.slackSecret = *secret.ARN
-	password, err := secretsmanager.NewFromConfig(s.config).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("password"), SecretString: aws.String("secret")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.passwordSecret = *password.ARN
-	args := append([]string{"deploy.py", s.endpoint, "../../template.yaml", functionZips(t, "ingest", "digest", "notify", "scan", "dashboard"),
-		"SafeDeployments=false", "SlackWebhookUrlSecretArn=" + s.slackSecret, "SourceSecretArns=" + s.passwordSecret}, parameters...)
-	cmd := exec.Command(filepath.Join(filepath.Dir(sam), "python"), args...)
+	s := &stack{miniStack: m}
+	cmd := exec.Command(filepath.Join(filepath.Dir(real(t, "SODALITE_SAM")), "python"), append([]string{"deploy.py", m.endpoint, name, "../../template.yaml", zips}, parameters...)...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
@@ -202,7 +188,30 @@ func deployStack(t *testing.T, slackURL string, parameters ...string) *stack {
 	if err := json.Unmarshal(out, s); err != nil {
 		t.Fatalf("deploy: %v in %s", err, out)
 	}
-	s.calls.names = s.inTheTemplate
+	return s
+}
+
+// secret makes a secret of a name and gives its ARN.
+func (m *miniStack) secret(t *testing.T, name, value string) string {
+	t.Helper()
+	out, err := secretsmanager.NewFromConfig(m.config).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: &value})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *out.ARN
+}
+
+func deployStack(t *testing.T, slackURL string, parameters ...string) *stack {
+	t.Helper()
+	var calls *recorder
+	m := startMiniStack(t, func(endpoint string) string {
+		calls = startRecorder(t, endpoint)
+		return calls.URL
+	})
+	slack, password := m.secret(t, "slack", slackURL), m.secret(t, "password", "secret")
+	s := m.deploy(t, "sodalite", functionZips(t, functions...), append([]string{"SafeDeployments=false", "SlackWebhookUrlSecretArn=" + slack, "SourceSecretArns=" + password}, parameters...)...)
+	s.slackSecret, s.passwordSecret, s.calls = slack, password, calls
+	calls.names = s.inTheTemplate
 	return s
 }
 
@@ -222,7 +231,7 @@ func (s *stack) inTheTemplate(physical string) string {
 		return "SlackWebhookUrlSecretArn"
 	case physical == s.passwordSecret:
 		return "SourceSecretArns"
-	case strings.Contains(physical, s.Functions["ScanFunction"]+":"): // where AWS tells the alias, MiniStack may tell its version
+	case strings.Contains(physical, s.Resources["ScanFunction"]+":"): // where AWS tells the alias, MiniStack may tell its version
 		return "ScanFunctionAliaslive"
 	}
 	return physical
@@ -260,7 +269,7 @@ func (s *stack) invoke(t *testing.T, function, input string) {
 	if schedules != 1 {
 		t.Errorf("%d schedules have the input %s", schedules, input)
 	}
-	name := s.Functions[function]
+	name := s.Resources[function]
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.endpoint+"/2015-03-31/functions/"+name+"/invocations?Qualifier=live", strings.NewReader(input))
 	if err != nil {
 		t.Fatal(err)
@@ -365,8 +374,13 @@ func (s *stack) runsScans(t *testing.T, system *sodalite, database *postgrestest
       name: More than one
   - change avg last 7 for row_count < 10:
       name: Not too fast
+  - failed rows:
+      name: No known rows
+      fail condition: id > 0
 `}}}
-	if err := errors.Join(store.SaveSource(t.Context(), source), store.SaveDefinition(t.Context(), definition, "test")); err != nil {
+	longAgo := &runs.Store{Table: store.Table, Now: func() time.Time { return time.Now().Add(-24 * time.Hour) }, Keep: 48 * time.Hour}
+	silent := runs.Remote{ID: "silent", Definition: "far away", By: "a scanner"}
+	if err := errors.Join(store.SaveSource(t.Context(), source), store.SaveDefinition(t.Context(), definition, "test"), longAgo.Begin(t.Context(), silent)); err != nil {
 		t.Fatal(err)
 	}
 	before := slack.Count()
@@ -375,6 +389,9 @@ func (s *stack) runsScans(t *testing.T, system *sodalite, database *postgrestest
 		outcomes := system.outcomes()
 		return outcomes["More than one"] == "fail" && outcomes["Not too fast"] == "pass"
 	})
+	if state := system.scanState("silent"); state != "failed" {
+		t.Errorf("the scan of a scanner that fell silent is %s", state)
+	}
 	messages := slack.Wait(t, before+1, 30*time.Second)
 	if text := messages[len(messages)-1].Text; !strings.Contains(text, "More than one") {
 		t.Errorf("the Slack text lacks the check: %s", text)
@@ -418,6 +435,9 @@ func (s *stack) edits(t *testing.T, p person) {
 		return resp.Request.URL.Path
 	}
 	form := url.Values{"definition": {"by hand"}, "source": {"shop"}, "schedule": {"30 2 * * *"}, "zone": {"Europe/Amsterdam"}, "name0": {"checks.yml"}, "file0": {"checks for wide:\n  - row_count > 0\n"}}
+	if sources := p.get("/definitions/new").Find("select[name=source] option[value=shop]"); sources.Length() != 1 {
+		t.Errorf("the data source is offered %d times", sources.Length())
+	}
 	path := post("/definitions", form)
 	form.Set("version", "1")
 	form.Set("zone", "Asia/Kolkata")
@@ -560,6 +580,23 @@ func (s *sodalite) unusual() {
 	if results, ok := history["results"].([]any); !ok || len(results) != 2 {
 		s.t.Errorf("history %v", history)
 	}
+	past := s.post("/api/query", map[string]any{"type": "sodaCoreHistoricCheckResults", "token": token,
+		"filter": map[string]any{"type": "and", "andExpressions": []any{map[string]any{"type": "equals",
+			"left":  map[string]any{"type": "columnValue", "columnName": "check.identity"},
+			"right": map[string]any{"type": "string", "value": "anomaly"}}}}})
+	if results, ok := past["results"].([]any); !ok || len(results) != 2 {
+		s.t.Errorf("past results %v", past)
+	}
+	s.post("/api/query", map[string]any{"type": "sodaCoreAvailableCheckAttributes", "token": token})
+	nowhere := map[string]any{"type": "sodaCoreGetContract", "token": token, "dataset": map[string]any{"datasource": "nowhere", "name": "orders"}}
+	if status, answer := s.ask("/api/query", nowhere); status != http.StatusBadRequest || answer["code"] != "datasource_not_found" {
+		s.t.Errorf("a contract of no data source: %d %v", status, answer)
+	}
+	begun := s.post("/api/command", map[string]any{"type": "sodaCoreScanStart", "token": token, "scanId": "batched", "definitionName": "wide"})
+	s.post("/api/command", map[string]any{"type": "sodaCoreScanEndAsync", "token": token, "scanReference": begun["scanReference"]})
+	if got := s.scanState("batched"); got != "completed" {
+		s.t.Errorf("the batched scan is %s", got)
+	}
 }
 
 // late pushes results of a check, and then one that is older than all that are kept beside its state.
@@ -639,6 +676,15 @@ func (s *sodalite) dataset(qualifiedName string) bool {
 
 func (s *sodalite) post(path string, body any) map[string]any {
 	s.t.Helper()
+	status, answer := s.ask(path, body)
+	if status != http.StatusOK {
+		s.t.Fatalf("POST %s: %d %v", path, status, answer)
+	}
+	return answer
+}
+
+func (s *sodalite) ask(path string, body any) (status int, answer map[string]any) {
+	s.t.Helper()
 	data, err := json.Marshal(body)
 	if err != nil {
 		s.t.Fatal(err)
@@ -648,11 +694,10 @@ func (s *sodalite) post(path string, body any) map[string]any {
 		s.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var answer map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusOK {
-		s.t.Fatalf("POST %s: %s %v %v", path, resp.Status, answer, err)
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		s.t.Fatalf("POST %s: %s %v", path, resp.Status, err)
 	}
-	return answer
+	return resp.StatusCode, answer
 }
 
 // browse signs in, looks at every kind of page, and signs out.

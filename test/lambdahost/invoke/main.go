@@ -2,8 +2,8 @@
 //
 //	go run ./test/lambdahost/invoke ingest events/login.json
 //
-// It builds the function for this machine, hands it the event as Lambda would, and prints the answer. The environment is
-// passed on: SODALITE_TABLE, AWS_REGION, and AWS_ENDPOINT_URL for an emulator.
+// It builds the function for this machine, hands it the event as Lambda would, and prints the answer. The function has as long as
+// the template gives it. The environment is passed on: SODALITE_TABLE, AWS_REGION, and AWS_ENDPOINT_URL for an emulator.
 package main
 
 import (
@@ -12,14 +12,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 
 	"github.com/sodalite-dq/sodalite/test/lambdahost"
 )
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: invoke FUNCTION EVENT.json")
+		fmt.Fprintln(os.Stderr, "usage: make invoke FN=ingest EVENT=events/login.json")
 		os.Exit(2)
 	}
 	if err := invoke(context.Background(), os.Args[1], os.Args[2]); err != nil {
@@ -29,6 +28,10 @@ func main() {
 }
 
 func invoke(ctx context.Context, function, event string) error {
+	timeout, err := lambdahost.Timeout(function)
+	if err != nil {
+		return err
+	}
 	payload, err := os.ReadFile(event)
 	if err != nil {
 		return err
@@ -45,7 +48,7 @@ func invoke(ctx context.Context, function, event string) error {
 	if err := build.Run(); err != nil {
 		return err
 	}
-	host, err := lambdahost.Start(ctx, bootstrap, nil, 30*time.Second, os.Stderr)
+	host, err := lambdahost.Start(ctx, bootstrap, []string{"AWS_LAMBDA_FUNCTION_NAME=" + function}, timeout, os.Stderr)
 	if err != nil {
 		return err
 	}
