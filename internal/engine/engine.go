@@ -85,6 +85,8 @@ type Options struct {
 	Timeout  time.Duration
 	// Progress is told after each statement; nil for nobody.
 	Progress func(done, total int)
+	// Log is told each line of the log as it is written, and then the log tells of each statement; nil for nobody.
+	Log func(dq.LogLine)
 	// Verbose logs each statement.
 	Verbose bool
 	// Version of this program.
@@ -210,6 +212,9 @@ func (r *run) log(level string, at *sodacl.Position, format string, args ...any)
 		line.Location = &dq.Location{File: at.File, Line: at.Line, Col: at.Column}
 	}
 	r.scan.Logs = append(r.scan.Logs, line)
+	if r.Log != nil {
+		r.Log(line)
+	}
 	r.scan.Errored = r.scan.Errored || level == dq.LevelError
 }
 
@@ -254,6 +259,9 @@ func (r *run) execute(ctx context.Context, plan func(context.Context) bool) bool
 	}
 	complete := ctx.Err() == nil
 	r.settle()
+	if r.Log != nil {
+		r.log(dq.LevelInfo, nil, "%d checks, %d statements", len(r.checks), len(r.jobs))
+	}
 	r.measure(ctx)
 	var judged []*planned
 	for _, c := range r.checks {
@@ -294,7 +302,8 @@ func (r *run) measure(ctx context.Context) {
 		_ = group.Wait() // jobs keep their errors
 		close(finished)
 	}()
-	for range finished {
+	for j := range finished {
+		r.tell(ctx, j, dq.LevelError)
 		if done++; r.Progress != nil {
 			r.Progress(done, total)
 		}
@@ -308,17 +317,19 @@ func (r *run) measure(ctx context.Context) {
 		}
 	}
 	for _, j := range r.jobs {
-		r.tell(ctx, j, dq.LevelError)
+		r.scan.Queries = append(r.scan.Queries, j.said...)
 	}
 }
 
-// tell keeps what a job has said; failures are logged at the level.
+// tell logs what a job has said, failures at the level.
 func (r *run) tell(ctx context.Context, j *job, level string) {
 	told := map[string]bool{} // a statement that is split says the same again and again
 	for _, q := range j.said {
-		r.scan.Queries = append(r.scan.Queries, q)
-		if r.Verbose {
+		switch {
+		case r.Verbose:
 			r.log(dq.LevelDebug, nil, "Query %s:\n%s", q.Name, q.SQL)
+		case r.Log != nil && q.Error == "":
+			r.log(dq.LevelDebug, nil, "Query %s took %s", q.Name, q.Duration.Round(time.Millisecond))
 		}
 		if q.Error != "" && !told[q.Error] && !(ctx.Err() != nil && q.Error == context.Cause(ctx).Error()) {
 			told[q.Error] = true

@@ -295,6 +295,7 @@ func (r *run) columnNames(ctx context.Context, s *Source, table string) ([]strin
 	}
 	j := &job{source: s, table: table, name: r.queryName(s, table, "", "", "get_table_columns")}
 	rows, err := j.query(ctx, c, r.sampleTimeout(), s.Dialect.Columns(s, table), maxRows)
+	r.scan.Queries = append(r.scan.Queries, j.said...)
 	r.tell(ctx, j, dq.LevelWarning)
 	if err != nil {
 		return nil, err
@@ -335,6 +336,7 @@ func (r *run) fetch(ctx context.Context, all []*fetch) {
 	_ = group.Wait() // errors are kept by place
 	stored := 0
 	for i, f := range all {
+		r.scan.Queries = append(r.scan.Queries, f.job.said...)
 		r.tell(ctx, f.job, dq.LevelWarning)
 		if f.file != nil {
 			stored++

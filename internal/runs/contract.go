@@ -62,7 +62,7 @@ func (e *Executor) verify(ctx context.Context, w *watcher, run Run) *done {
 	}
 	out := &done{}
 	o := engine.Options{
-		Definition: run.Definition, Now: run.Started, DataTime: run.DataTime, Parallel: 4, Version: e.Version, Progress: w.progress.set,
+		Definition: run.Definition, Now: run.Started, DataTime: run.DataTime, Parallel: 4, Version: e.Version, Progress: w.progress.set, Log: w.lines.add,
 		Verbose: run.Verification.Verbose, Sources: func(name string) (*engine.Source, error) { return e.source(ctx, name) },
 	}
 	if run.Parts > 0 {
@@ -78,9 +78,13 @@ func (e *Executor) verify(ctx context.Context, w *watcher, run Run) *done {
 
 // conclude ends a run of a contract whose result is not to be kept: its log stays with the run.
 func (e *Executor) conclude(ctx context.Context, run Run, scan *dq.Scan) error {
-	lines := make([]Line, len(scan.Logs))
-	for i, l := range scan.Logs {
-		lines[i] = Line{LogLine: l}
+	streamed, err := e.Store.Log(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	var lines []Line
+	for _, l := range without(scan.Logs, streamed) {
+		lines = append(lines, Line{l, "result"})
 	}
 	if err := e.Stream(ctx, Remote{ID: run.ID}, lines); err != nil {
 		return fmt.Errorf("run %s: its log could not be stored: %w", run.ID, err)

@@ -105,6 +105,7 @@ func (e *Executor) execute(ctx context.Context, run Run, limit time.Duration) (e
 		_, err := e.update(ctx, run.ID, func(r *Run) { r.HandedOver = e.Now().UTC() })
 		return false, err
 	}
+	e.keepLines(ctx, w, run.ID) // the log goes on in the next part
 	scan := done.found()
 	handed, err := e.handOver(ctx, run.ID, found{Version: done.version, Scan: scan, Left: done.part.Left()})
 	if handed {

@@ -74,7 +74,7 @@ func (e *Executor) do(ctx context.Context, w *watcher, run Run) *done {
 		}
 	}
 	o := engine.Options{
-		Definition: d.Name, Source: d.Source, Now: run.Started, DataTime: run.DataTime, Parallel: 4, Version: e.Version, Progress: w.progress.set,
+		Definition: d.Name, Source: d.Source, Now: run.Started, DataTime: run.DataTime, Parallel: 4, Version: e.Version, Progress: w.progress.set, Log: w.lines.add,
 		Only: only, History: history{e.Hub},
 		Sources: func(name string) (*engine.Source, error) { return e.source(ctx, name) },
 	}

@@ -170,19 +170,28 @@ func (s *Store) streamBatch(ctx context.Context, r Remote, lines []Line) error {
 	if run.Lines >= MaxLines || run.LogBytes >= maxLogBytes {
 		return nil
 	}
-	body, err := hub.Pack(lines)
-	if err != nil {
+	size, err := s.writeLines(ctx, r.ID, lines)
+	if err != nil || size == 0 {
 		return err
 	}
-	item := table.Item{Key: linesKey(r.ID, lines[0]), Entity: entityLines, Version: 1, Expires: s.Now().Add(s.Keep), Body: body}
+	return s.count(ctx, r, len(lines), size)
+}
+
+// writeLines writes a batch, and gives the bytes that it takes, 0 if it was written before.
+func (s *Store) writeLines(ctx context.Context, id string, lines []Line) (size int, err error) {
+	body, err := hub.Pack(lines)
+	if err != nil {
+		return 0, err
+	}
+	item := table.Item{Key: linesKey(id, lines[0]), Entity: entityLines, Version: 1, Expires: s.Now().Add(s.Keep), Body: body}
 	err = s.Table.Write(ctx, table.Put(item, table.IfAbsent()))
 	if errors.Is(err, table.ErrCondition) {
-		return nil // sent before
+		return 0, nil
 	}
 	if err != nil {
-		return fmt.Errorf("log of run %q: %w", r.ID, err)
+		return 0, fmt.Errorf("log of run %q: %w", id, err)
 	}
-	return s.count(ctx, r, len(lines), len(body))
+	return len(body), nil
 }
 
 // count adds to the size of a run's log, also after its end.
@@ -205,6 +214,19 @@ func (s *Store) count(ctx context.Context, r Remote, lines, size int) error {
 			return err
 		}
 	}
+}
+
+// without leaves out the lines that are among others. Lines of whole seconds are not our own, and are kept.
+func without(lines, others []dq.LogLine) []dq.LogLine {
+	type name struct {
+		at      int64
+		message string
+	}
+	known := map[name]bool{}
+	for _, l := range others {
+		known[name{l.Time.UnixNano(), l.Message}] = l.Time.Nanosecond() != 0
+	}
+	return slices.DeleteFunc(slices.Clone(lines), func(l dq.LogLine) bool { return known[name{l.Time.UnixNano(), l.Message}] })
 }
 
 // linesKey names a batch by its first line.
@@ -261,9 +283,9 @@ func inOrder(lines []Line) []dq.LogLine {
 }
 
 // JoinLogs puts what was streamed of a scan's log before what came with its result. Scanners send a line once, one way or the
-// other.
+// other; of our own runs the result has what was streamed, too.
 func JoinLogs(streamed, sent []dq.LogLine) []dq.LogLine {
-	if len(streamed) == 0 {
+	if streamed = without(streamed, sent); len(streamed) == 0 {
 		return sent
 	}
 	lines := slices.Concat(streamed, sent)

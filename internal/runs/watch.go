@@ -2,22 +2,26 @@ package runs
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
+
+	"github.com/sodalite-dq/sodalite/internal/dq"
 )
 
-// watcher looks after an executing run: it says that the run is alive and how far it is, and ends its context when its time
-// is over, when somebody wants it to end, or when it was taken for lost.
+// watcher looks after an executing run: it says that the run is alive and how far it is, keeps the lines of its log for people
+// who watch, and ends its context when its time is over, when somebody wants it to end, or when it was taken for lost.
 type watcher struct {
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	timer    context.CancelFunc
 	progress progress
+	lines    lines
 	group    sync.WaitGroup
 }
 
 func (e *Executor) watch(ctx context.Context, run Run, limit time.Duration) *watcher {
-	w := &watcher{progress: progress{base: run.Done, done: run.Done, total: run.Total}}
+	w := &watcher{progress: progress{base: run.Done, done: run.Done, total: run.Total}, lines: lines{thread: "part " + strconv.Itoa(run.Parts+1)}}
 	ctx, w.cancel = context.WithCancelCause(ctx)
 	w.ctx, w.timer = context.WithTimeoutCause(ctx, limit, errTimeout)
 	if run.Cancel { // while it was handed over
@@ -45,12 +49,15 @@ func (e *Executor) look(w *watcher, id string) {
 			return
 		case <-tick.C:
 		}
+		count, size := e.keepLines(w.ctx, w, id)
 		run, err := e.update(w.ctx, id, func(r *Run) {
 			r.Done, r.Total = w.progress.get()
+			r.Lines, r.LogBytes = r.Lines+count, r.LogBytes+size
 			if now := e.Now().UTC(); r.Deadline.Sub(now) < lease*3/4 {
 				r.Deadline = now.Add(lease)
 			}
 		})
+		w.lines.full = run.Lines >= MaxLines || run.LogBytes >= maxLogBytes
 		switch {
 		case err != nil && w.ctx.Err() == nil:
 			e.Log.WarnContext(w.ctx, "progress of a run cannot be told", "run", id, "error", err)
@@ -60,6 +67,50 @@ func (e *Executor) look(w *watcher, id string) {
 			w.cancel(errCanceled)
 		}
 	}
+}
+
+// keepLines keeps what the log has said since the last time, in one write, and tells how much that is. The result has the whole
+// log, so that lines which cannot be kept are not lost.
+func (e *Executor) keepLines(ctx context.Context, w *watcher, id string) (count, size int) {
+	batch := w.lines.take()
+	if len(batch) == 0 {
+		return 0, 0
+	}
+	size, err := e.writeLines(ctx, id, batch)
+	if err != nil {
+		if ctx.Err() == nil {
+			e.Log.WarnContext(ctx, "log of a run cannot be shown", "run", id, "error", err)
+		}
+		return 0, 0
+	}
+	return len(batch), size
+}
+
+// lines are those of a run's log that are not kept yet.
+type lines struct {
+	mu     sync.Mutex
+	thread string
+	list   []Line
+	full   bool // no more are kept; written between calls of take
+}
+
+func (l *lines) add(line dq.LogLine) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, Line{line, l.thread})
+}
+
+// take gives what fits one item; the rest comes the next time.
+func (l *lines) take() []Line {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.full {
+		l.list = nil
+	}
+	n := batchOf(l.list)
+	batch := l.list[:n]
+	l.list = l.list[n:]
+	return batch
 }
 
 // progress is how far a run is, over all its parts.

@@ -408,7 +408,11 @@ func readFile(b block, checkID string) (fileView, bool) {
 		f.Text = "The rows were not sent."
 	}
 	if b.Failing != nil {
-		f.Text = wording.FormatNumber(*b.Failing) + " failing rows. " + f.Text
+		rows := " failing rows. "
+		if *b.Failing == "1" {
+			rows = " failing row. "
+		}
+		f.Text = wording.FormatNumber(*b.Failing) + rows + f.Text
 	}
 	return f, true
 }

@@ -27,6 +27,7 @@ type awsForm struct {
 	t         *testing.T
 	table     string
 	env       []string
+	limit     time.Duration // of invocations, 0 for the template's
 	functions map[string]*lambdahost.Host
 	logs      map[string]*logged
 }
@@ -53,6 +54,9 @@ func (a *awsForm) function(name string) *lambdahost.Host {
 	timeout, err := lambdahost.Timeout(name)
 	if err != nil {
 		a.t.Fatal(err)
+	}
+	if a.limit > 0 {
+		timeout = a.limit
 	}
 	h, err := lambdahost.Start(a.t.Context(), bootstrap, a.env, timeout, out)
 	if err != nil {

@@ -66,6 +66,9 @@ func TestRunsInABrowser(t *testing.T) {
 	b.do(t, chromedp.Click(`form[action$="/run"] button`), chromedp.WaitVisible("section[data-open]"))
 	evaluate[string](t, b, `window.here = "still"`)
 	waitFor(t, "progress", 20*time.Second, func() bool { return evaluate[bool](t, b, `!!document.querySelector("progress")`) })
+	waitFor(t, "log while it runs", 20*time.Second, func() bool {
+		return evaluate[bool](t, b, `!!document.querySelector("section[data-open]") && document.querySelector("ol.log")?.innerText.includes("statements") || false`)
+	})
 	b.picture(t, "run-1280-light")
 	waitFor(t, "result on the page", 60*time.Second, func() bool { return evaluate[bool](t, b, `document.body.innerText.includes("Takes its time")`) })
 	if got := evaluate[string](t, b, `window.here + " " + document.title`); got != "still nightly orders scan · Sodalite" {
