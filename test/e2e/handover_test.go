@@ -208,13 +208,10 @@ func TestARunThatGetsNowhereTimesOut(t *testing.T) {
 		t.Errorf("invocations failed: %v", l.lambda.errs)
 	}
 	var warned struct {
-		Content []struct {
-			Name    string
-			Warning *struct{ State, ScanDefinition string }
-		}
+		Content []struct{ ScanWarning *scanWarning }
 	}
 	l.get("/api/v1/datasets", &warned)
-	if len(warned.Content) != 1 || warned.Content[0].Warning == nil || warned.Content[0].Warning.ScanDefinition != "long" {
+	if len(warned.Content) != 1 || warned.Content[0].ScanWarning == nil || warned.Content[0].ScanWarning.ScanDefinition != "long" {
 		t.Errorf("datasets %+v", warned)
 	}
 }
