@@ -35,7 +35,7 @@ func main() {
 	defer stop()
 	p := &program{get: os.LookupEnv, environ: os.Environ(), out: os.Stdout, errs: os.Stderr, in: os.Stdin}
 	root := p.command()
-	root.SetArgs(withContractFlags(withSRF(os.Args[1:])))
+	root.SetArgs(withLaunchFlags(withContractFlags(withSRF(os.Args[1:]))))
 	if err := root.ExecuteContext(ctx); err != nil {
 		var scan scanExit
 		if !errors.As(err, &scan) {
@@ -78,7 +78,7 @@ func (p *program) command() *cobra.Command {
 		Long: `Sodalite takes in what data quality scanners such as Soda Core found, shows it, and tells people when a check failed.
 
 Settings come from the environment (SODALITE_…, see docs/settings.md); flags come before them.
-Exit codes: 0 done, 1 failed, 2 wrong usage or settings; scan, lint and contract have their own, see their --help.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings; scan, lint, contract and launch have their own, see their --help.`,
 		SilenceErrors: true, SilenceUsage: true, Version: version(), RunE: help,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -94,7 +94,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings; scan, lint and contract
 	p.flag(root, "data", config.Data, "directory of the embedded database")
 	p.flag(root, "table", config.Table, "DynamoDB table to work on in place of the embedded database")
 	root.AddCommand(p.serveCommand(), p.keysCommand(), p.usersCommand(), p.attributesCommand(), p.replayCommand(), p.doctorCommand(),
-		p.scanCommand(), p.lintCommand(), p.contractCommand(), p.pushCommand(), p.testConnectionCommand(), p.sourcesCommand(), p.definitionsCommand())
+		p.scanCommand(), p.lintCommand(), p.contractCommand(), p.launchCommand(), p.pushCommand(), p.testConnectionCommand(), p.sourcesCommand(), p.definitionsCommand())
 	return root
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,8 +81,11 @@ Results that could not be pushed are kept in a file; sodalite push sends it.`,
 
 // withSRF writes the reference client's -srf, which is no flag that pflag could read, as the long form.
 func withSRF(args []string) []string {
-	out := make([]string, len(args))
+	out := slices.Clone(args)
 	for i, a := range args {
+		if a == "--" {
+			break
+		}
 		if a == "-srf" || strings.HasPrefix(a, "-srf=") {
 			a = "--scan-results-file" + strings.TrimPrefix(a, "-srf")
 		}

@@ -333,12 +333,7 @@ func TestContractsRunByTheSystem(t *testing.T) {
 	database.Exec(t, orders)
 	s := startSodalite(t, "SODALITE_SOURCE_PASSWORD=secret")
 	soda := newScanner4(t, client, s, database.Port)
-	sources := filepath.Join(soda.dir, "configuration.yml")
-	source := fmt.Sprintf("data_source shop:\n  type: postgres\n  host: 127.0.0.1\n  port: %d\n  username: postgres\n  password: ${env_var('SODALITE_SOURCE_PASSWORD')}\n  database: postgres\n", database.Port)
-	if err := os.WriteFile(sources, []byte(source), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.run("sources", "apply", "-f", sources)
+	s.addSource(soda, database.Port)
 	remote := func(contract string, more ...string) []string {
 		return append([]string{"contract", "verify", "-c", contract, "-sc", "cloud.yml", "-r"}, more...)
 	}
@@ -368,7 +363,7 @@ func TestContractsRunByTheSystem(t *testing.T) {
 	for name, c := range map[string]struct{ text, why string }{
 		"elsewhere": {strings.Replace(good4, "dataset: shop/", "dataset: elsewhere/", 1), "not configured here"},
 		"unable":    {strings.Replace(good4, "columns:", "reconciliation: {}\ncolumns:", 1), "unable.yml:2:1: reconciliation cannot be run here"},
-		"mistaken":  {strings.Replace(good4, "  - row_count:\n", "  - row_count:\n      threshold: {must_be: many}\n", 1), "mistaken.yml:12:28: must_be must be a number"},
+		"wrong":     {strings.Replace(good4, "  - row_count:\n", "  - row_count:\n      threshold: {must_be: many}\n", 1), "wrong.yml:12:28: must_be must be a number"},
 	} {
 		if err := os.WriteFile(filepath.Join(soda.dir, name+".yml"), []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
@@ -381,4 +376,99 @@ func TestContractsRunByTheSystem(t *testing.T) {
 	if took := time.Since(start); took > time.Minute {
 		t.Errorf("what cannot be run was told after %s", took)
 	}
+}
+
+// addSource configures the database in the system.
+func (s *sodalite) addSource(soda *scanner, port int) {
+	s.t.Helper()
+	path := filepath.Join(soda.dir, "configuration.yml")
+	source := fmt.Sprintf("data_source shop:\n  type: postgres\n  host: 127.0.0.1\n  port: %d\n  username: postgres\n  password: ${env_var('SODALITE_SOURCE_PASSWORD')}\n  database: postgres\n", port)
+	if err := os.WriteFile(path, []byte(source), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.run("sources", "apply", "-f", path)
+}
+
+// sleepers counts the statements that a database is at which take longer than any test.
+func sleepers(t *testing.T, database *postgrestest.Server) string {
+	t.Helper()
+	return database.Query(t, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(300)%' AND pid <> pg_backend_pid()")
+}
+
+// TestCanceledRunsOfContracts cancels runs that a client waits for: the statement ends in the database, the client hears of it,
+// and nothing of the run is kept as a verdict.
+func TestCanceledRunsOfContracts(t *testing.T) {
+	for version, c := range map[string]struct {
+		variable, flag string
+		exit           int
+	}{
+		"newest": {"SODALITE_SODA4", "-r", 3},
+		"oldest": {"SODALITE_SODA4_OLDEST", "-a", 0}, // which takes a canceled scan for one that went well
+	} {
+		t.Run(version, func(t *testing.T) {
+			client := real(t, c.variable)
+			database := postgrestest.Start(t)
+			database.Exec(t, orders)
+			s := startSodalite(t, "SODALITE_SOURCE_PASSWORD=secret")
+			soda := newScanner4(t, client, s, database.Port)
+			s.addSource(soda, database.Port)
+			for by, cancel := range map[string]func(id string){"API": s.cancelByAPI, "page": s.cancelOnPage} {
+				code := make(chan int, 1)
+				go func() {
+					code <- soda.soda4(nil, "contract", "verify", "-c", "slow.yml", "-sc", "cloud.yml", c.flag, "-p")
+				}()
+				waitFor(t, "statement", 20*time.Second, func() bool { return sleepers(t, database) == "1" })
+				id := s.newestRun()
+				cancel(id)
+				waitFor(t, "end of the statement", 10*time.Second, func() bool { return sleepers(t, database) == "0" })
+				if got := <-code; got != c.exit || !strings.Contains(soda.output, "Canceled by request") {
+					t.Errorf("canceled by %s, the client ends with %d, want %d\n%s", by, got, c.exit, soda.output)
+				}
+				if got := s.scanState(id); got != "canceled" {
+					t.Errorf("canceled by %s, the run is %s", by, got)
+				}
+			}
+		})
+	}
+}
+
+func (s *sodalite) cancelByAPI(id string) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodDelete, s.url+"/api/v1/scans/"+id, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.SetBasicAuth(s.key, s.secret)
+	if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != http.StatusOK {
+		s.t.Fatalf("cancel: %v, %v", resp, err)
+	}
+}
+
+func (s *sodalite) cancelOnPage(id string) {
+	s.t.Helper()
+	p := s.signIn()
+	action, ok := p.get("/scans/" + id).Find("form[action$='/cancel']").Attr("action")
+	if !ok {
+		s.t.Fatal("the page of a run has no way to cancel it")
+	}
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+action, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Origin", s.url)
+	resp, err := p.client.Do(req)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		s.t.Fatalf("cancel: %v, %v", resp, err)
+	}
+}
+
+// newestRun is the id of the run that goes on, as the page of scans lists it.
+func (s *sodalite) newestRun() string {
+	s.t.Helper()
+	id := ""
+	waitFor(s.t, "a run on the page", 10*time.Second, func() bool {
+		id = strings.TrimPrefix(s.signIn().get("/scans").Find("table.runs a[href^='/scans/']").First().AttrOr("href", ""), "/scans/")
+		return id != ""
+	})
+	return id
 }

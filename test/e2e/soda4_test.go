@@ -53,13 +53,16 @@ const (
 	good4        = contractHead + "  - name: status\nchecks:\n  - schema:\n      allow_other_column_order: true\n  - row_count:\n"
 	fail4        = contractHead + "    checks:\n      - invalid:\n          name: No negative amounts\n          valid_min: 0\n          threshold:\n            metric: percent\n            must_be_less_than: 5\n  - name: status\nchecks:\n  - row_count:\n"
 	warn4        = contractHead + "    checks:\n      - invalid:\n          name: No negative amounts\n          valid_min: 0\n          threshold:\n            level: warn\n            must_be: 0\n  - name: status\n"
-	error4       = contractHead + "  - name: status\nchecks:\n  - row_count:\n  - failed_rows:\n      query: SELECT * FROM nowhere\n"
+	// sleeping takes longer than any test; that it runs is seen in the database.
+	sleeping = "SELECT count(*) FROM generate_series(1, 2), pg_sleep(300)"
+	error4   = contractHead + "  - name: status\nchecks:\n  - row_count:\n  - failed_rows:\n      query: SELECT * FROM nowhere\n"
 )
 
 func newScanner4(t *testing.T, client string, s *sodalite, port int) *scanner {
 	return newScanner(t, client, map[string]string{
 		"cloud.yml": s.snippet(), "source.yml": source4("shop", port), "nowhere.yml": source4("shop", 1), "good.yml": good4, "fail.yml": fail4, "warn.yml": warn4,
-		"error.yml": error4, "broken.yml": "dataset: shop/postgres/public/orders\ncolumns: [unclosed\n",
+		"error.yml": error4, "mistaken.yml": strings.Replace(good4, "  - row_count:\n", "  - row_count:\n      threshold: {must_be: many}\n", 1),
+		"slow.yml": strings.Replace(good4, "  - row_count:\n", "  - row_count:\n  - metric:\n      query: "+sleeping+"\n      threshold: {must_be: 2}\n", 1), "broken.yml": "dataset: shop/postgres/public/orders\ncolumns: [unclosed\n",
 		"wrongkey.yml": strings.Replace(s.snippet(), s.secret, "sodalite_wrong", 1),
 	})
 }
@@ -129,7 +132,12 @@ func allCommandsOfSoda4(t *testing.T, client string, oldest bool) {
 		s.deferResults(t, soda, verify("good.yml", "source.yml"))
 		soda.must(0, "data-source", "discover", "-ds", "source.yml", "-sc", "cloud.yml", "--scan-definition-name", "discover shop")
 		waitFor(t, "discovered", 10*time.Second, func() bool { return s.scansOf("discover shop")["completed"] == 1 })
-		soda.must(3, "request", "fetch", "-sc", "cloud.yml", "-r", "1", "-f", "request.yml")
+		for _, request := range [][]string{{"fetch", "-r", "1", "-f", "request.yml"}, {"push", "-r", "1", "-f", "good.yml"}, {"transition", "-r", "1", "-s", "done"}} {
+			soda.must(3, append([]string{"request", request[0], "-sc", "cloud.yml"}, request[1:]...)...)
+			if !strings.Contains(soda.output, "Contract requests are not kept here") {
+				t.Errorf("request %s is not told why:\n%s", request[0], soda.output)
+			}
+		}
 	}
 }
 
@@ -153,6 +161,10 @@ func (s *sodalite) publishAndFetch(soda *scanner) {
 	soda.must(0, "contract", "publish", "-c", "good.yml", "-sc", "cloud.yml")
 	soda.must(0, "contract", "publish", "-c", "fail.yml", "-sc", "cloud.yml")
 	soda.must(3, "contract", "publish", "-c", "broken.yml", "-sc", "cloud.yml")
+	soda.must(3, "contract", "publish", "-c", "mistaken.yml", "-sc", "cloud.yml")
+	if !strings.Contains(soda.output, "mistaken.yml:12:28: must_be must be a number, it is \"many\"") || strings.Contains(soda.output, "Contract published") {
+		t.Errorf("the mistakes of a contract are not told when it is published:\n%s", soda.output)
+	}
 	soda.must(0, "contract", "fetch", "-d", "shop/postgres/public/orders", "-f", "fetched.yml", "-sc", "cloud.yml")
 	if got, err := os.ReadFile(filepath.Join(soda.dir, "fetched.yml")); err != nil || string(got) != fail4 {
 		t.Errorf("fetched %q, %v", got, err)
@@ -220,11 +232,10 @@ func (s *sodalite) scansOf(definition string) map[string]int {
 // deferResults lets a proxy ask the client to send its results later, which clients from 4.28 on do.
 func (s *sodalite) deferResults(t *testing.T, soda *scanner, verify []string) {
 	t.Helper()
-	front := startExpiring(t, s.url)
-	front.busy = true
+	front := startFront(t, s.url, later)
 	soda.must(0, s.through(t, soda, front.URL, verify)...)
-	if front.number("deferred") != 1 {
-		t.Errorf("%d answers asked to wait", front.number("deferred"))
+	if n := front.count(inserting); n != 2 {
+		t.Errorf("the results were sent %d times", n)
 	}
 }
 
@@ -242,11 +253,11 @@ func (s *sodalite) through(t *testing.T, soda *scanner, address string, args []s
 // expireTokens lets a proxy refuse the token once in the middle of a run: the client logs in again, and its results arrive.
 func (s *sodalite) expireTokens(t *testing.T, soda *scanner, verify []string) {
 	t.Helper()
-	front := startExpiring(t, s.url)
+	front := startFront(t, s.url, expire)
 	before := s.scansOf("shop/postgres/public/orders")["completed"]
 	soda.must(0, s.through(t, soda, front.URL, verify)...)
-	if front.logins() != 2 || front.refused() != 1 {
-		t.Errorf("%d logins and %d refusals, want 2 and 1", front.logins(), front.refused())
+	if front.count("login") != 2 || front.refused() != 1 {
+		t.Errorf("%d logins and %d refusals, want 2 and 1", front.count("login"), front.refused())
 	}
 	if got := s.scansOf("shop/postgres/public/orders")["completed"]; got != before+1 {
 		t.Errorf("%d completed scans, want %d", got, before+1)

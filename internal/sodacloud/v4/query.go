@@ -14,15 +14,20 @@ import (
 type Start struct {
 	ScanID, Definition string
 	DataTime           time.Time
+	// Covers is the dataset that the definition is named by, if it is.
+	Covers []dq.DatasetRef
 }
 
 // ReadStart reads the members of sodaCoreScanStart. Errors are of type [*wire.Error].
 func ReadStart(members map[string]json.RawMessage) (Start, error) {
 	var s Start
-	var at string
-	_, err := wire.Members(members, map[string]any{"scanId": &s.ScanID, "definitionName": &s.Definition, "dataTimestamp": &at})
+	var at, source string
+	_, err := wire.Members(members, map[string]any{"scanId": &s.ScanID, "definitionName": &s.Definition, "dataTimestamp": &at, "defaultDataSource": &source})
 	if err != nil {
 		return s, err
+	}
+	if d, ok := dq.ParseQualifiedName(s.Definition); ok && d.DataSource == source {
+		s.Covers = []dq.DatasetRef{d}
 	}
 	if s.Definition == "" {
 		return s, wire.Bad("definitionName", "is missing")

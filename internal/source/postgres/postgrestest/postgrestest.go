@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -112,4 +113,15 @@ func (s *Server) Exec(tb testing.TB, sql string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		tb.Fatalf("psql: %v\n%s", err, out)
 	}
+}
+
+// Query gives what a statement finds, as psql prints it without heads and spaces.
+func (s *Server) Query(tb testing.TB, sql string) string {
+	tb.Helper()
+	cmd := exec.Command(filepath.Join(s.bin, "psql"), "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port), "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-At", "-c", sql, "postgres")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		tb.Fatalf("psql: %v\n%s", err, out)
+	}
+	return strings.TrimSpace(string(out))
 }

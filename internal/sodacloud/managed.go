@@ -7,13 +7,14 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/runs"
 	v4 "github.com/sodalite-dq/sodalite/internal/sodacloud/v4"
 )
+
+// Managed scans of Soda Core 4: those that a scanner or its launcher tells of before their results are there, by an id of
+// their own.
 
 // Runs keeps the scans of scanners that tell of them before their results are there.
 type Runs interface {
@@ -23,57 +24,6 @@ type Runs interface {
 	End(ctx context.Context, id string, state dq.ScanState, why string) error
 	Verify(ctx context.Context, v runs.Verification, text, by string) (runs.Run, error)
 	Source(ctx context.Context, name string) (runs.Source, error)
-}
-
-// inserted4 is the answer to an insert of Soda Core 4. The client exits with 4 if it has no scan id.
-type inserted4 struct {
-	inserted
-	Checks []insertedCheck `json:"checks,omitempty"` // never null
-}
-
-type insertedCheck struct {
-	ID         string            `json:"id"`
-	Identities []string          `json:"identities"`
-	Datasets   []insertedDataset `json:"datasets"`
-}
-
-type insertedDataset struct {
-	ID  string `json:"id"`
-	DQN string `json:"dqn"`
-}
-
-// insert4 stores results of Soda Core 4. A managed run says its scan's id: what is sent under it first gets that id, the same
-// again changes nothing, and anything else (further contracts of one run, results after the scan was given up) gets an id of
-// its own, so that nothing is lost.
-func (s *server) insert4(c call) (any, error) {
-	in, err := v4.Scan(c.members, c.UserAgent())
-	if err != nil {
-		return nil, err
-	}
-	content := in.ID
-	if in.Given != "" {
-		in.ID, in.Content = in.Given, content
-	}
-	accepted, err := s.accept(c, in.Scan)
-	if err != nil {
-		return nil, err
-	}
-	if accepted.Duplicate && in.Given != "" {
-		head, err := s.Hub.ScanHead(c.Context(), in.Given)
-		if err != nil {
-			return nil, err
-		}
-		if head.Content != content {
-			in.ID, in.Content = dq.OpaqueID(26, "further results", in.Given, content), ""
-			if accepted, err = s.accept(c, in.Scan); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if in.Given != "" {
-		s.tell(c, "the end of a scan", s.received(c, in))
-	}
-	return s.answer4(in, accepted.ID), nil
 }
 
 // received ends the run of a scan whose results are here; one that sends them in batches says itself when it ends.
@@ -96,29 +46,6 @@ func (s *server) tell(c call, what string, err error) {
 	if err != nil {
 		s.Log.ErrorContext(c.Context(), what+" could not be noted", "error", err, "trace", *c.traceID)
 	}
-}
-
-func (s *server) answer4(in v4.Inserted, id string) inserted4 {
-	out := inserted4{inserted: inserted{ScanID: id}}
-	if in.Given != "" {
-		out.ScanID = in.Given
-	}
-	datasets := in.Datasets()
-	if s.PublicURL != "" {
-		out.CloudURL = s.PublicURL + "/scans/" + id
-		if len(datasets) == 1 { // its page gives way to the scan's until the scan is digested
-			out.CloudURL = s.PublicURL + "/datasets/" + datasets[0].ID() + "?scan=" + id
-		}
-	}
-	for i := range in.Results {
-		r := &in.Results[i]
-		dataset := r.Dataset.ID()
-		out.Checks = append(out.Checks, insertedCheck{
-			ID: dq.CheckID(dataset, in.Definition, r.Identity), Identities: append([]string{}, r.Aliases...),
-			Datasets: []insertedDataset{{ID: dataset, DQN: r.Dataset.QualifiedName()}},
-		})
-	}
-	return out
 }
 
 // markFailed ends a managed run that came to nothing. Which definition it was of is known if it was started before, or if its
@@ -175,7 +102,7 @@ func (s *server) scanStart(c call) (any, error) {
 	if !errors.Is(err, hub.ErrNotFound) {
 		return nil, err
 	}
-	err = s.Runs.Begin(c.Context(), runs.Remote{ID: start.ScanID, Definition: start.Definition, By: c.who.Name, DataTime: start.DataTime, Batched: true})
+	err = s.Runs.Begin(c.Context(), runs.Remote{ID: start.ScanID, Definition: start.Definition, Covers: start.Covers, By: c.who.Name, DataTime: start.DataTime, Batched: true})
 	if errors.Is(err, runs.ErrFinished) {
 		return nil, finished(start.ScanID)
 	}
@@ -247,86 +174,4 @@ func (s *server) stream(r *http.Request, _ *string) (any, error) {
 		return nil, err
 	}
 	return struct{}{}, s.Runs.Stream(r.Context(), remote, lines)
-}
-
-// whoAmI is how a client tests its key.
-func (s *server) whoAmI(c call) (any, error) {
-	return map[string]string{"keyId": c.who.KeyID, "name": c.who.Name}, nil
-}
-
-// datasetsConfiguration is asked before every verification, which an error would abort. There is nothing to configure.
-func (s *server) datasetsConfiguration(call) (any, error) {
-	return map[string]any{"results": []any{}}, nil
-}
-
-// datasourceConfiguration would give a data source's connection. Clients up to 4.1 abort on an error, and go on with nothing.
-func (s *server) datasourceConfiguration(call) (any, error) { return struct{}{}, nil }
-
-// contracts finds a dataset's contract by a filter on its qualified name.
-func (s *server) contracts(c call) (any, error) {
-	name, err := v4.ReadContractFilter(c.members)
-	if err != nil {
-		return nil, err
-	}
-	results := []map[string]string{}
-	if d, ok := dq.ParseQualifiedName(name); ok {
-		newest, err := s.Hub.ContractVersions(c.Context(), d.ID(), 1)
-		if err != nil {
-			return nil, err
-		}
-		for _, v := range newest {
-			text, err := s.Hub.ContractText(c.Context(), v.File)
-			if err != nil {
-				return nil, err
-			}
-			results = append(results, map[string]string{"contents": text})
-		}
-	}
-	return map[string]any{"results": results}, nil
-}
-
-// noRequests refuses contract requests, which are a conversation of people on Soda Cloud's pages.
-func (s *server) noRequests(c call) (any, error) {
-	return nil, &Failure{Status: http.StatusBadRequest, Code: "not_supported", Message: "Contract requests are not kept here. Publish the changed contract with soda contract publish; its versions are on the dataset's page."}
-}
-
-// historyAtOnce is how many histories are read side by side.
-const historyAtOnce = 8
-
-// historicMeasurements2 gives past measurements of several metrics.
-func (s *server) historicMeasurements2(c call) (any, error) {
-	q, err := v4.ReadHistoryQuery(c.members, "metricIdentities")
-	if err != nil {
-		return nil, err
-	}
-	lists, err := eachIdentity(c.Context(), q.Identities, func(ctx context.Context, identity string) ([]hub.Measured, error) {
-		return s.Hub.Measurements(ctx, hub.MeasurementQuery{Identity: identity, From: q.From, To: q.To, Limit: q.Limit})
-	})
-	return s.found(c, v4.Measurements(lists), err)
-}
-
-// historicCheckResults2 gives past results of several checks.
-func (s *server) historicCheckResults2(c call) (any, error) {
-	q, err := v4.ReadHistoryQuery(c.members, "checkIdentities")
-	if err != nil {
-		return nil, err
-	}
-	lists, err := eachIdentity(c.Context(), q.Identities, func(ctx context.Context, identity string) ([]hub.CheckResult, error) {
-		return s.Hub.CheckResults(ctx, hub.CheckResultQuery{Identity: identity, From: q.From, To: q.To, Limit: q.Limit})
-	})
-	return s.found(c, v4.CheckResults(q.Identities, lists), err)
-}
-
-// eachIdentity reads a list for each identity, in their order.
-func eachIdentity[T any](ctx context.Context, identities []string, read func(context.Context, string) ([]T, error)) ([][]T, error) {
-	lists := make([][]T, len(identities))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(historyAtOnce)
-	for i, identity := range identities {
-		g.Go(func() (err error) {
-			lists[i], err = read(ctx, identity)
-			return err
-		})
-	}
-	return lists, g.Wait()
 }
