@@ -168,3 +168,38 @@ func TestTheExampleOnTheAttributesPageApplies(t *testing.T) {
 		t.Errorf("%+v, %v", schema, err)
 	}
 }
+
+// TestNamedFilesComeAlong: a definition is kept with the files that its checks name, and can be exported and applied again.
+func TestNamedFilesComeAlong(t *testing.T) {
+	data, dir := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{
+		"definitions.yml": "data_source shop:\n  type: sqlite\n  path: shop.db\ndefinitions:\n  nightly:\n    data source: shop\n    checks: checks\n",
+		"checks/a.yml":    "checks for orders:\n  - k > 0:\n      k sql_file: ../sql/k.sql\n",
+		"sql/k.sql":       "SELECT 7",
+		"bad/checks.yml":  "checks for orders:\n  - k > 0:\n      k sql_file: /etc/hostname\n",
+		"bad/setup.yml":   "definitions:\n  bad:\n    data source: shop\n    checks: checks.yml\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, _, err := run(t, data, "", "definitions", "apply", "-f", filepath.Join(dir, "definitions.yml")); err != nil || !strings.Contains(out, "+SELECT 7") {
+		t.Fatalf("%q, %v", out, err)
+	}
+	exported := filepath.Join(dir, "exported")
+	if out, _, err := run(t, data, "", "definitions", "export", "-d", exported); err != nil {
+		t.Fatalf("%q, %v", out, err)
+	}
+	for _, says := range []string{"+++ 1-nightly/sql/k.sql", "Nothing changes"} { // names have a folder more, where they fit as before
+		if out, _, err := run(t, data, "", "definitions", "apply", "-f", exported); err != nil || !strings.Contains(out, says) {
+			t.Errorf("%q, %v", out, err)
+		}
+	}
+	if out, errs, err := run(t, data, "", "definitions", "apply", "-f", filepath.Join(dir, "bad", "setup.yml")); err == nil || !strings.Contains(err.Error(), "not among the files") {
+		t.Errorf("%q %q, %v", out, errs, err)
+	}
+}

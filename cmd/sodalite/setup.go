@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sodalite-dq/sodalite/internal/runs"
+	"github.com/sodalite-dq/sodalite/internal/sodacl"
 	"github.com/sodalite-dq/sodalite/internal/source"
 	"github.com/sodalite-dq/sodalite/internal/yamldoc"
 )
@@ -150,6 +151,7 @@ func (s *setup) readDefinition(path string, name, n *yaml.Node) {
 			d.Variables = s.variables(path, value)
 		case "checks":
 			d.Files = s.checks(path, value)
+			d.Files = append(d.Files, namedFiles(filepath.Dir(path), d.Files)...)
 		default:
 			s.mistake(path, key, fmt.Errorf("unknown key %q; there are \"data source\", \"schedule\", \"time zone\", \"variables\", \"checks\"", yamldoc.Clip(key.Value)))
 		}
@@ -203,6 +205,29 @@ func (s *setup) checks(path string, n *yaml.Node) []runs.File {
 		}
 	}
 	return files
+}
+
+// namedFiles are the files below a directory that checks name, such as an sql_file. What cannot be read is a mistake of the checks.
+func namedFiles(dir string, checks []runs.File) (named []runs.File) {
+	var files []sodacl.File
+	for _, f := range checks {
+		files = append(files, sodacl.File{Name: f.Name, Text: []byte(f.Text)})
+	}
+	root := os.DirFS(dir)
+	sodacl.ParseWith(files, sodacl.Variables{}, func(name string) ([]byte, error) {
+		name = filepath.ToSlash(filepath.Clean(name))
+		known := func(f runs.File) bool { return f.Name == name }
+		info, err := fs.Stat(root, name) // which refuses what is not below
+		if err != nil || info.Size() > runs.MaxChecksSize || slices.ContainsFunc(checks, known) || slices.ContainsFunc(named, known) {
+			return nil, err
+		}
+		text, err := fs.ReadFile(root, name)
+		if err == nil {
+			named = append(named, runs.File{Name: name, Text: string(text)})
+		}
+		return text, err
+	})
+	return named
 }
 
 func readChecks(dir, name string) ([]runs.File, error) {

@@ -140,9 +140,13 @@ func (r *run) add(c *planned) {
 	c.result.Check = r.describe(c)
 	var err error
 	switch c.Kind {
-	case sodacl.Metric, sodacl.Anomaly:
+	case sodacl.Metric, sodacl.Anomaly, sodacl.Distribution:
 		if c.Problem != "" {
 			err = told{errors.New(c.Problem)}
+			break
+		}
+		if c.Kind == sodacl.Distribution {
+			err = r.planDistribution(c)
 			break
 		}
 		if c.Kind == sodacl.Anomaly {
@@ -164,8 +168,6 @@ func (r *run) add(c *planned) {
 		err = r.planGroupBy(c)
 	case sodacl.GroupEvolution:
 		err = r.planGroupEvolution(c)
-	case sodacl.Distribution:
-		err = errors.New("distribution checks are not supported: they compare samples of rows; compare avg, stddev and percentiles with thresholds")
 	}
 	if err != nil {
 		c.judge = func(context.Context, *dq.Result) error { return err }

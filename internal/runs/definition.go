@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ type Definition struct {
 	Version int64 `json:"-"`
 }
 
-// File is one file of checks.
+// File is one file of checks, or one that they name.
 type File struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
@@ -59,7 +60,8 @@ func (m Mistakes) Error() string {
 // Is makes mistakes match ErrInvalid.
 func (m Mistakes) Is(target error) bool { return target == ErrInvalid }
 
-// Program parses the definition's checks. The environment is not seen by them: it is the system's own.
+// Program parses the definition's checks. Environment and files of the system are not seen by them: files that checks name are
+// among the definition's, and are no checks themselves.
 func (d *Definition) Program() *sodacl.Program {
 	values := map[string]string{}
 	for name, value := range d.Variables {
@@ -69,7 +71,23 @@ func (d *Definition) Program() *sodacl.Program {
 	for _, f := range d.Files {
 		files = append(files, sodacl.File{Name: f.Name, Text: []byte(f.Text)})
 	}
-	return sodacl.Parse(files, sodacl.Variables{Values: values})
+	named := map[string]bool{}
+	read := func(name string) ([]byte, error) {
+		name = path.Clean(filepath.ToSlash(name))
+		for _, f := range d.Files {
+			if f.Name == name {
+				named[name] = true
+				return []byte(f.Text), nil
+			}
+		}
+		return nil, errors.New("it is not among the files of the scan definition")
+	}
+	program := sodacl.ParseWith(files, sodacl.Variables{Values: values}, read)
+	if len(named) == 0 {
+		return program
+	}
+	files = slices.DeleteFunc(files, func(f sodacl.File) bool { return named[f.Name] })
+	return sodacl.ParseWith(files, sodacl.Variables{Values: values}, read)
 }
 
 // Check says what is wrong with a definition: an ErrInvalid, or [Mistakes] of its checks. Warnings are no mistakes.

@@ -458,3 +458,24 @@ func TestFailedRowsOfRuns(t *testing.T) {
 		}
 	}
 }
+
+// TestFilesThatChecksName are among those of the definition, and no others: checks are text of people, and must not show what
+// is on the machine that runs them.
+func TestFilesThatChecksName(t *testing.T) {
+	d := definition("")
+	d.Files = []runs.File{
+		{Name: "deep/checks.yml", Text: "checks for orders:\n  - k > 0:\n      k sql_file: ../sql/k.sql\n  - distribution_difference(a) > 0.05:\n      distribution reference file: reference.yml\n"},
+		{Name: "sql/k.sql", Text: "SELECT 7"},
+		{Name: "deep/reference.yml", Text: "distribution_type: continuous\ndistribution_reference: {bins: [0, 1], weights: [0, 1]}\n"},
+	}
+	program := d.Program()
+	if len(program.Mistakes) > 0 || len(program.Tables) != 1 || len(program.Tables[0].Partitions[0].Checks) != 2 || program.Tables[0].Partitions[0].Checks[0].Query != "SELECT 7" {
+		t.Errorf("%+v, mistakes %v", program.Tables, program.Mistakes)
+	}
+	for _, name := range []string{"/proc/self/environ", "../../../../../../proc/self/environ", "../runs_test.go", "runs_test.go"} {
+		d.Files = []runs.File{{Name: "checks.yml", Text: "checks for orders:\n  - k > 0:\n      k sql_file: " + name + "\n"}}
+		if err := d.Check(); err == nil || !strings.Contains(err.Error(), "not among the files of the scan definition") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

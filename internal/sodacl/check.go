@@ -103,6 +103,8 @@ func (p *parser) complete(c *Check, line *yaml.Node) *Check {
 			p.mistake(line, "a group evolution check needs a query; the check is left out")
 			return nil
 		}
+	case Distribution:
+		p.completeDistribution(c, line)
 	case Metric, Anomaly:
 		if problem := c.unknown(); problem != "" && !p.nested {
 			p.mistake(line, "the check %q cannot be evaluated: %s", yamldoc.Clip(c.Line), problem)
@@ -241,6 +243,11 @@ func (p *parser) text(key, value *yaml.Node) (string, bool) {
 }
 
 func (p *parser) metricKey(c *Check, key, value *yaml.Node) (known, keep bool) {
+	if c.Kind == Distribution {
+		if known, keep := p.distributionKey(c, key, value); known {
+			return true, keep
+		}
+	}
 	prefix, what := cutLast(key.Value)
 	switch {
 	case key.Value == "filter", key.Value == "condition", key.Value == "method":
@@ -262,8 +269,6 @@ func (p *parser) metricKey(c *Check, key, value *yaml.Node) (known, keep bool) {
 		return true, ok
 	case what == "expression", what == "query", what == "sql_file":
 		return true, p.ownMetric(c, key, value, prefix, what)
-	case c.Kind == Distribution && (key.Value == "distribution reference file" || key.Value == "sample"):
-		return true, true
 	}
 	return p.validity(&c.Validity, key.Value, value), !yamldoc.IsNull(value)
 }

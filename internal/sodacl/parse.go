@@ -16,7 +16,11 @@ import (
 
 // Parse reads files, in their order, into one program. It never fails as a whole: what cannot be understood is a mistake and
 // left out. Files that checks name (sql_file) are read beside the file of checks.
-func Parse(files []File, vars Variables) *Program {
+func Parse(files []File, vars Variables) *Program { return ParseWith(files, vars, os.ReadFile) }
+
+// ParseWith is Parse with another place for the files that checks name. read gets their paths, those of files of checks joined
+// with the names.
+func ParseWith(files []File, vars Variables, read func(path string) ([]byte, error)) *Program {
 	values := map[string]string{}
 	for name, value := range vars.Values {
 		values[name] = value
@@ -24,7 +28,7 @@ func Parse(files []File, vars Variables) *Program {
 	vars.Values = values
 	p := &Program{Variables: vars, Columns: map[string]map[string]Validity{}}
 	for _, f := range files {
-		(&parser{Program: p, file: f.Name}).parse(f.Text)
+		(&parser{Program: p, file: f.Name, read: read}).parse(f.Text)
 	}
 	return p
 }
@@ -33,6 +37,7 @@ func Parse(files []File, vars Variables) *Program {
 type parser struct {
 	*Program
 	file string
+	read func(path string) ([]byte, error)
 	// filters are the partitions that this file declared so far.
 	filters map[string]bool
 	// attributes are those of "- attributes" entries, for the checks that follow in this file.
@@ -106,7 +111,7 @@ func (p *parser) readFile(n *yaml.Node) (string, bool) {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(filepath.Dir(p.file), name)
 	}
-	text, err := os.ReadFile(name)
+	text, err := p.read(name)
 	if err == nil && len(text) > MaxFileSize {
 		err = fmt.Errorf("%d bytes are more than %d", len(text), MaxFileSize)
 	}

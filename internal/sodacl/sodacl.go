@@ -115,7 +115,7 @@ type ForEach struct {
 // Kind tells what sort of check it is, and so which members of [Check] count.
 type Kind int
 
-// The kinds of check. Those from Distribution on are read, and reported as not evaluated.
+// The kinds of check. Anomaly is read, and reported as not evaluated.
 const (
 	Metric Kind = iota
 	Freshness
@@ -166,6 +166,8 @@ type Check struct {
 	// Condition is the SQL condition of failing rows; FailedRows without it use Query.
 	Condition string
 	Groups    *Groups
+	// Distribution is what a column's values are compared with; nil, with a Problem, if that is not given.
+	Distribution *DistributionOf
 }
 
 // Column is the column that the check is about, "" if it is about none or several.
