@@ -4,10 +4,8 @@ package athena
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -163,59 +161,8 @@ func values(row types.Row, columns []dq.Column) []any {
 	out := make([]any, len(columns))
 	for i, d := range row.Data {
 		if i < len(out) && d.VarCharValue != nil {
-			out[i] = value(*d.VarCharValue, columns[i].Type)
+			out[i] = trino.Value(*d.VarCharValue, columns[i].Type)
 		}
 	}
 	return out
-}
-
-// layouts of times. A zone is an offset, or a name behind a blank.
-const (
-	plainTime = "2006-01-02 15:04:05.999999999"
-	zonedTime = "2006-01-02 15:04:05.999999999 -07:00"
-)
-
-// value reads the text that Athena gives by the column's type. What cannot be read stays text.
-func value(text, kind string) any {
-	switch kind {
-	case "boolean":
-		if b, err := strconv.ParseBool(text); err == nil {
-			return b
-		}
-	case "tinyint", "smallint", "integer", "int", "bigint":
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-			return n
-		}
-	case "float", "real", "double", "decimal":
-		return source.Number(text)
-	case "date":
-		if t, err := time.Parse(time.DateOnly, text); err == nil {
-			return engine.Date{Time: t}
-		}
-	case "timestamp":
-		if t, err := time.Parse(plainTime, text); err == nil {
-			return t
-		}
-	case "timestamp with time zone":
-		return zoned(text)
-	case "varbinary":
-		if b, err := base64.StdEncoding.DecodeString(text); err == nil {
-			return string(b)
-		}
-	}
-	return text
-}
-
-func zoned(text string) any {
-	if t, err := time.Parse(zonedTime, text); err == nil {
-		return t
-	}
-	if i := strings.LastIndexByte(text, ' '); i > 0 {
-		if zone, err := time.LoadLocation(text[i+1:]); err == nil {
-			if t, err := time.ParseInLocation(plainTime, text[:i], zone); err == nil {
-				return t
-			}
-		}
-	}
-	return text
 }

@@ -1,18 +1,15 @@
-// Package trino is Trino as a data source. It also owns the dialect, which Athena shares.
+// Package trino is Trino as a data source: its client protocol, and how its values become the engine's. It also owns the
+// dialect and the texts of values, which Athena shares.
 package trino
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
-
-	driver "github.com/trinodb/trino-go-client/trino"
 
 	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/source"
@@ -25,69 +22,63 @@ func New(s *source.Settings) (*engine.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := &url.URL{Scheme: s.Text("http_scheme", "https"), Host: net.JoinHostPort(s.Text("host", "localhost"), strconv.Itoa(port)), User: url.User(s.Text("username", "sodalite"))}
+	at := &url.URL{Scheme: s.Text("http_scheme", "https"), Host: net.JoinHostPort(s.Text("host", "localhost"), strconv.Itoa(port))}
 	if at.Scheme != "http" && at.Scheme != "https" {
 		return nil, fmt.Errorf("%s: data source %s: http_scheme %q is neither http nor https", s.At, s.Name, at.Scheme)
 	}
-	patience := 15 * time.Second
-	config := &driver.Config{
-		Source: s.Text("source", "sodalite"), Catalog: s.Text("catalog", ""), Schema: s.Text("schema", ""), TimeZone: "UTC",
-		RequestRetryTimeout: &patience, HTTPClient: &http.Client{Transport: headers(s.Group("http_headers"))},
-	}
-	if tags := s.List("client_tags"); len(tags) > 0 {
-		config.ClientTags = tags
-	}
-	if err := authenticate(s, at, config); err != nil {
+	headers, err := headers(s, at)
+	if err != nil {
 		return nil, err
 	}
-	config.ServerURI = at.String()
 	return &engine.Source{
-		Name: s.Name, Type: s.Type, Dialect: Dialect("trino"), Database: config.Catalog, Schema: config.Schema,
+		Name: s.Name, Type: s.Type, Dialect: Dialect("trino"), Database: s.Text("catalog", ""), Schema: s.Text("schema", ""),
 		Open: func(ctx context.Context) (engine.Connection, error) {
-			connector, err := driver.NewConnector(config)
-			if err != nil {
+			c := newClient(at, headers)
+			if _, err := c.Query(ctx, "SELECT 1", 1); err != nil {
 				return nil, err
 			}
-			db := sql.OpenDB(connector)
-			if _, err := db.ExecContext(ctx, "SELECT 1"); err != nil { // a ping asks nobody
-				_ = db.Close() // the error that counts is the first
-				return nil, err
-			}
-			return source.SQL(ctx, db, convert)
+			return c, nil
 		},
 	}, nil
 }
 
-func authenticate(s *source.Settings, at *url.URL, config *driver.Config) error {
+// headers are those of every request.
+func headers(s *source.Settings, at *url.URL) (http.Header, error) {
+	h := http.Header{}
+	for name, value := range map[string]string{
+		"User-Agent": "sodalite", "X-Trino-User": s.Text("username", "sodalite"), "X-Trino-Source": s.Text("source", "sodalite"), "X-Trino-Catalog": s.Text("catalog", ""),
+		"X-Trino-Schema": s.Text("schema", ""), "X-Trino-Client-Tags": s.Text("client_tags", ""), "X-Trino-Time-Zone": "UTC",
+		"X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME", // types of times then say their precision
+	} {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	for name, value := range s.Group("http_headers") {
+		h.Set(name, value)
+	}
+	return h, authenticate(s, at, h)
+}
+
+func authenticate(s *source.Settings, at *url.URL, h http.Header) error {
 	password, token := s.Text("password", ""), s.Text("token", "")
 	switch kind := s.Text("auth_type", "BasicAuthentication"); {
 	case kind == "NoAuthentication":
-	case kind == "JWTAuthentication" && token != "":
-		config.AccessToken = token
-	case kind == "JWTAuthentication":
+	case kind == "JWTAuthentication" && token == "":
 		return fmt.Errorf("%s: data source %s needs a \"token\"", s.At, s.Name)
-	case kind != "BasicAuthentication":
+	case kind != "JWTAuthentication" && kind != "BasicAuthentication":
 		return fmt.Errorf("%s: data source %s: auth_type %q is not supported; there are BasicAuthentication, JWTAuthentication and NoAuthentication", s.At, s.Name, kind)
+	case kind == "JWTAuthentication" && at.Scheme != "https":
+		return fmt.Errorf("%s: data source %s: a token goes over https only", s.At, s.Name)
+	case kind == "JWTAuthentication":
+		h.Set("Authorization", "Bearer "+token)
 	case password != "" && at.Scheme != "https":
 		return fmt.Errorf("%s: data source %s: a password goes over https only; take it out, or say auth_type: NoAuthentication", s.At, s.Name)
 	case password != "":
-		at.User = url.UserPassword(at.User.Username(), password)
+		r := http.Request{Header: h}
+		r.SetBasicAuth(h.Get("X-Trino-User"), password)
 	}
 	return nil
-}
-
-// headers adds headers to each request.
-type headers map[string]string
-
-// RoundTrip implements [http.RoundTripper].
-func (h headers) RoundTrip(r *http.Request) (*http.Response, error) {
-	if len(h) > 0 {
-		r = r.Clone(r.Context())
-		for name, value := range h {
-			r.Header.Set(name, value)
-		}
-	}
-	return http.DefaultTransport.RoundTrip(r)
 }
 
 // Dialect is that of Trino and what is made of it.
@@ -102,20 +93,4 @@ func Dialect(name string) *engine.Dialect {
 			"integer": {"int"},
 		},
 	}
-}
-
-func convert(column *sql.ColumnType, v any) any {
-	switch t, isTime := v.(time.Time); column.DatabaseTypeName() {
-	case "DECIMAL":
-		return source.Number(v)
-	case "DATE":
-		if isTime {
-			return engine.Date{Time: t}
-		}
-	case "TIME":
-		if isTime {
-			return t.Format("15:04:05.999999")
-		}
-	}
-	return v
 }

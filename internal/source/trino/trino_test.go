@@ -3,9 +3,13 @@ package trino_test
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +18,24 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/source"
 	"github.com/sodalite-dq/sodalite/internal/source/sourcetest"
 	"github.com/sodalite-dq/sodalite/internal/source/trino"
+	"github.com/sodalite-dq/sodalite/internal/source/trino/trinotest"
 )
+
+// TestMain has the certificate of package httptest trusted, as an operator does it with that of a private authority.
+func TestMain(m *testing.M) {
+	file, err := os.CreateTemp("", "sodalite-ca")
+	if err != nil {
+		panic(err)
+	}
+	s := httptest.NewTLSServer(nil)
+	if err := errors.Join(pem.Encode(file, &pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), file.Close(), os.Setenv("SSL_CERT_FILE", file.Name())); err != nil {
+		panic(err)
+	}
+	s.Close()
+	code := m.Run()
+	os.Remove(file.Name())
+	os.Exit(code)
+}
 
 // server speaks Trino's client protocol: a statement is posted, and its answer followed by nextUri. It knows three statements.
 func server(t *testing.T) (settings map[string]string, canceled chan string) {
@@ -126,6 +147,44 @@ func TestProtocol(t *testing.T) {
 	case <-canceled:
 	case <-time.After(10 * time.Second):
 		t.Error("the server was not told that nobody waits any more")
+	}
+}
+
+func TestSuite(t *testing.T) {
+	server := trinotest.Start(t)
+	settings := map[string]string{
+		"host": "127.0.0.1", "port": fmt.Sprint(server.HTTP), "http_scheme": "http", "catalog": "memory", "schema": "default", "username": "suite", "auth_type": "NoAuthentication",
+	}
+	open := func(settings map[string]string) engine.Connection {
+		src, err := trino.New(source.NewSettings("src", "trino", settings))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := src.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	c := open(settings)
+	for _, table := range sourcetest.Tables() {
+		for _, statement := range table.SQL(map[sourcetest.Kind]string{
+			sourcetest.Integer: "bigint", sourcetest.Decimal: "decimal(10,2)", sourcetest.Float: "double", sourcetest.Boolean: "boolean", sourcetest.String: "varchar",
+			sourcetest.Day: "date", sourcetest.Timestamp: "timestamp(6)", sourcetest.TimestampZone: "timestamp(3) with time zone",
+		}, `"`) {
+			if _, err := c.Query(t.Context(), statement, 0); err != nil {
+				t.Fatalf("%s: %v", statement, err)
+			}
+		}
+	}
+	sourcetest.Run(t, sourcetest.Subject{
+		New: trino.New, Kind: "trino", Settings: settings, Lacks: []string{sourcetest.Percentiles, sourcetest.OddNames},
+		Slow: "SELECT COUNT(*) FROM UNNEST(SEQUENCE(1, 10000)) a (x) CROSS JOIN UNNEST(SEQUENCE(1, 10000)) b (y) CROSS JOIN UNNEST(SEQUENCE(1, 10000)) c (z) WHERE x * y % 7 = z % 5",
+	})
+	tls := map[string]string{"host": "127.0.0.1", "port": fmt.Sprint(server.HTTPS), "username": "suite", "auth_type": "JWTAuthentication", "token": server.Token}
+	rows, err := open(tls).Query(t.Context(), "SELECT CURRENT_USER", 1)
+	if err != nil || rows.Rows[0][0] != "suite" {
+		t.Errorf("with a token: %v, %v", rows, err)
 	}
 }
 

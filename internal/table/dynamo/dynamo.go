@@ -17,14 +17,15 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/table"
 )
 
-// API is the part of the SDK's client that is used.
-type API interface {
-	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
-	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
-	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
-	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
-	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+// calls are those of the SDK's client that are made. They are values because a client that an interface holds, or a struct in
+// one, keeps all its methods in programs that look methods up by name, as templates do: a megabyte of other calls.
+type calls struct {
+	GetItem            func(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	BatchGetItem       func(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+	Query              func(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	PutItem            func(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	DeleteItem         func(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	TransactWriteItems func(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
 // The names of attributes, and of the index, as in template.yaml.
@@ -44,7 +45,7 @@ const (
 
 // Table is a [table.Table] in DynamoDB. It is safe for concurrent use.
 type Table struct {
-	client API
+	client calls
 	name   string
 	now    func() time.Time
 }
@@ -52,8 +53,8 @@ type Table struct {
 var _ table.Table = (*Table)(nil)
 
 // New makes a Table of a client and the name of a DynamoDB table. It makes no call. now decides what is expired.
-func New(client API, name string, now func() time.Time) *Table {
-	return &Table{client: client, name: name, now: now}
+func New(c *dynamodb.Client, name string, now func() time.Time) *Table {
+	return &Table{client: calls{c.GetItem, c.BatchGetItem, c.Query, c.PutItem, c.DeleteItem, c.TransactWriteItems}, name: name, now: now}
 }
 
 type attributes = map[string]types.AttributeValue
