@@ -61,8 +61,12 @@ deploy: sam-build ## build and deploy to AWS with SAM, guided; ENV=dev and ENV=p
 	sam deploy $(if $(ENV),--config-env $(ENV),--guided)
 
 .PHONY: sam-build
-sam-build: ## build the functions for AWS: static arm64 binaries under .aws-sam/build
-	GOFLAGS='-tags=lambda.norpc -ldflags=-s -trimpath' SAM_CLI_TELEMETRY=0 sam build
+sam-build: ## build the functions for AWS under .aws-sam/build
+	SAM_CLI_TELEMETRY=0 sam build
+
+# sam build calls this for each function of the template: IngestFunction is functions/ingest.
+build-%Function:
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags=-s -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo $* | tr A-Z a-z)
 
 .PHONY: clean
 clean: ## remove what was built

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -115,44 +114,13 @@ func (l *listener) heard(t *testing.T) []string {
 	}
 }
 
-// maxZip is what a function may bring to a cold start, in bytes. Built for arm64, as AWS gets it, it has an eighth less: 8 MB.
-// Function scan, which no request waits for, has the clients of data sources too; a tenth of it is Trino's.
-func maxZip(name string) int64 {
-	if name == "scan" {
-		return 10_100_000
-	}
-	return 9_100_000
-}
-
 // functionZips builds the functions as AWS takes them, but for this machine's processor and with webhooks on loopback allowed.
 func functionZips(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range names {
 		bootstrap := function(t, name, "loopback")
-		var packed bytes.Buffer
-		archive := zip.NewWriter(&packed)
-		header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}
-		header.SetMode(0o755)
-		w, err := archive.CreateHeader(header)
-		if err != nil {
-			t.Fatal(err)
-		}
-		binary, err := os.ReadFile(bootstrap)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(binary); err != nil {
-			t.Fatal(err)
-		}
-		if err := archive.Close(); err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%s: zip of %d bytes", name, packed.Len())
-		if int64(packed.Len()) > maxZip(name) {
-			t.Errorf("the zip of %s has %d bytes, at most %d", name, packed.Len(), maxZip(name))
-		}
-		if err := os.WriteFile(filepath.Join(dir, name+".zip"), packed.Bytes(), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name+".zip"), packed(t, bootstrap), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

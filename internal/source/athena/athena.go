@@ -42,7 +42,7 @@ func New(s *source.Settings) (*engine.Source, error) {
 				return nil, err
 			}
 			own := *c
-			own.client = athena.NewFromConfig(config)
+			own.client = callsOf(athena.NewFromConfig(config))
 			if _, err := own.Query(ctx, "SELECT 1", 1); err != nil {
 				return nil, err
 			}
@@ -51,8 +51,20 @@ func New(s *source.Settings) (*engine.Source, error) {
 	}, nil
 }
 
+// calls are those of the SDK's client that are made, as values: see package dynamo for the reason.
+type calls struct {
+	StartQueryExecution func(context.Context, *athena.StartQueryExecutionInput, ...func(*athena.Options)) (*athena.StartQueryExecutionOutput, error)
+	GetQueryExecution   func(context.Context, *athena.GetQueryExecutionInput, ...func(*athena.Options)) (*athena.GetQueryExecutionOutput, error)
+	GetQueryResults     func(context.Context, *athena.GetQueryResultsInput, ...func(*athena.Options)) (*athena.GetQueryResultsOutput, error)
+	StopQueryExecution  func(context.Context, *athena.StopQueryExecutionInput, ...func(*athena.Options)) (*athena.StopQueryExecutionOutput, error)
+}
+
+func callsOf(c *athena.Client) calls {
+	return calls{c.StartQueryExecution, c.GetQueryExecution, c.GetQueryResults, c.StopQueryExecution}
+}
+
 type connection struct {
-	client                             *athena.Client
+	client                             calls
 	schema, catalog, workGroup, output string
 }
 
@@ -130,15 +142,16 @@ func ended(s *types.QueryExecutionStatus) error {
 // rows reads the result. That of a SELECT begins with the names of its columns.
 func (c *connection) rows(ctx context.Context, id *string, header bool, keep int) (*engine.Rows, error) {
 	out := &engine.Rows{}
-	pages := athena.NewGetQueryResultsPaginator(c.client, &athena.GetQueryResultsInput{QueryExecutionId: id})
-	for first := true; pages.HasMorePages(); first = false {
-		page, err := pages.NextPage(ctx)
+	in := &athena.GetQueryResultsInput{QueryExecutionId: id}
+	for first := true; first || in.NextToken != nil; first = false {
+		page, err := c.client.GetQueryResults(ctx, in)
 		if err != nil {
 			return nil, err
 		}
 		if page.ResultSet == nil || page.ResultSet.ResultSetMetadata == nil {
 			return nil, errors.New("Athena gives no result")
 		}
+		in.NextToken = page.NextToken
 		list := page.ResultSet.Rows
 		if first {
 			for _, info := range page.ResultSet.ResultSetMetadata.ColumnInfo {
