@@ -363,7 +363,7 @@ func TestContractsRunByTheSystem(t *testing.T) {
 	for name, c := range map[string]struct{ text, why string }{
 		"elsewhere": {strings.Replace(good4, "dataset: shop/", "dataset: elsewhere/", 1), "not configured here"},
 		"unable":    {strings.Replace(good4, "columns:", "reconciliation: {}\ncolumns:", 1), "unable.yml:2:1: reconciliation cannot be run here"},
-		"wrong":     {strings.Replace(good4, "  - row_count:\n", "  - row_count:\n      threshold: {must_be: many}\n", 1), "wrong.yml:12:28: must_be must be a number"},
+		"wrong":     {strings.Replace(good4, "  - row_count:\n", "  - row_count:\n      threshold: {must_be: many}\n", 1), "wrong.yml:13:28: must_be must be a number"},
 	} {
 		if err := os.WriteFile(filepath.Join(soda.dir, name+".yml"), []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)

@@ -162,7 +162,7 @@ func (s *sodalite) publishAndFetch(soda *scanner) {
 	soda.must(0, "contract", "publish", "-c", "fail.yml", "-sc", "cloud.yml")
 	soda.must(3, "contract", "publish", "-c", "broken.yml", "-sc", "cloud.yml")
 	soda.must(3, "contract", "publish", "-c", "mistaken.yml", "-sc", "cloud.yml")
-	if !strings.Contains(soda.output, "mistaken.yml:12:28: must_be must be a number, it is \"many\"") || strings.Contains(soda.output, "Contract published") {
+	if !strings.Contains(soda.output, "mistaken.yml:13:28: must_be must be a number, it is \"many\"") || strings.Contains(soda.output, "Contract published") {
 		t.Errorf("the mistakes of a contract are not told when it is published:\n%s", soda.output)
 	}
 	soda.must(0, "contract", "fetch", "-d", "shop/postgres/public/orders", "-f", "fetched.yml", "-sc", "cloud.yml")

@@ -1,10 +1,17 @@
 package mysql_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/sodalite-dq/sodalite/internal/contract"
+	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/engine"
+	"github.com/sodalite-dq/sodalite/internal/sodacl"
+	"github.com/sodalite-dq/sodalite/internal/source"
 	"github.com/sodalite-dq/sodalite/internal/source/mysql"
 	"github.com/sodalite-dq/sodalite/internal/source/mysql/mysqltest"
 	"github.com/sodalite-dq/sodalite/internal/source/sourcetest"
@@ -30,4 +37,64 @@ func TestSuite(t *testing.T) {
 			"a bad port":       sourcetest.Says("port", "port", "many"),
 		},
 	})
+}
+
+// TestContracts verifies a contract on a table that has each type as people declare it, and one in which each is another.
+func TestContracts(t *testing.T) {
+	server := mysqltest.Start(t)
+	columns := []struct{ name, declared, right, wrong string }{
+		{"an_integer", "INTEGER", "integer", "bigint"},
+		{"an_int", "INT", "{data_type: int}", "smallint"},
+		{"unsigned", "INT UNSIGNED", "int unsigned", "int"},
+		{"big", "BIGINT", "bigint", "int"},
+		{"small", "SMALLINT", "smallint", "int"},
+		{"flag", "BOOLEAN", "boolean", "bit"},
+		{"tiny", "TINYINT", "tinyint", "smallint"},
+		{"amount", "DECIMAL(10,2)", "{data_type: decimal, numeric_precision: 10, numeric_scale: 2}", "{data_type: numeric, numeric_precision: 12}"},
+		{"plain_amount", "NUMERIC(8)", "numeric", "float"},
+		{"ratio", "DOUBLE", "double", "float"},
+		{"share", "FLOAT", "float", "double"},
+		{"code", "VARCHAR(20)", "{data_type: varchar, character_maximum_length: 20}", "{data_type: varchar, character_maximum_length: 40}"},
+		{"sign", "CHAR(3)", "char", "varchar"},
+		{"note", "TEXT", "text", "varchar"},
+		{"day", "DATE", "date", "datetime"},
+		{"at", "DATETIME(6)", "{data_type: datetime, datetime_precision: 6}", "{data_type: datetime, datetime_precision: 3}"},
+		{"stamp", "TIMESTAMP", "timestamp", "datetime"},
+		{"clock", "TIME", "time", "date"},
+		{"kind", "ENUM('a','b')", "enum", "varchar"},
+		{"document", "LONGTEXT", "longtext", "text"},
+		{"bytes", "BLOB", "blob", "text"},
+	}
+	create, right, wrong := "", "", ""
+	for _, c := range columns {
+		create += fmt.Sprintf(", `%s` %s NULL", c.name, c.declared)
+		right += "  - " + column(c.name, c.right) + "\n"
+		wrong += "  - " + column(c.name, c.wrong) + "\n"
+	}
+	server.Exec(t, "CREATE TABLE types ("+create[2:]+")")
+	verify := func(list string) *dq.Scan {
+		c := contract.Parse(sodacl.File{Name: "types.yml", Text: []byte("dataset: shop/suite/types\ncolumns:\n" + list + "checks:\n  - schema:\n")}, contract.Inputs{Now: time.Now()})
+		if c.Failed() {
+			t.Fatal(c.Mistakes)
+		}
+		made, err := mysql.New(source.NewSettings("shop", "mysql", map[string]string{"host": "127.0.0.1", "port": fmt.Sprint(server.Port), "username": "suite", "password": mysqltest.Password, "database": "suite"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return engine.Verify(t.Context(), c, engine.Options{Now: time.Now(), Parallel: 1, Sources: func(string) (*engine.Source, error) { return made, nil }})
+	}
+	if scan := verify(right); scan.State != dq.Completed {
+		t.Errorf("%s: %s %s", scan.State, scan.Results[0].ValueLabel, scan.Results[0].Diagnostics)
+	}
+	if scan := verify(wrong); len(scan.Results) != 1 || scan.Results[0].Value != json.Number(fmt.Sprint(len(columns))) {
+		t.Errorf("%s: %s %s", scan.State, scan.Results[0].ValueLabel, scan.Results[0].Diagnostics)
+	}
+}
+
+// column is a column of a contract: {name: …, data_type: …}.
+func column(name, kind string) string {
+	if rest, ok := strings.CutPrefix(kind, "{"); ok {
+		return "{name: " + name + ", " + rest
+	}
+	return "{name: " + name + ", data_type: " + kind + "}"
 }
