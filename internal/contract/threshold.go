@@ -156,8 +156,9 @@ func (p *parser) condition(n *yaml.Node) (*sodacl.Condition, int) {
 		switch {
 		case yamldoc.IsNull(value):
 		case single:
+			count++
 			if number, ok := p.finite(n, key.Value); ok {
-				found, count = &sodacl.Condition{Op: op, Low: sodacl.Value{Number: number}}, count+1
+				found = &sodacl.Condition{Op: op, Low: sodacl.Value{Number: number}}
 			}
 		case key.Value == "must_be_between", key.Value == "must_be_not_between":
 			found, count = p.rangeOf(key, value), count+1

@@ -1,7 +1,8 @@
 // Package demo makes up a month of a small company's data quality results and pushes them the way a scanner does: over
-// HTTP, with an API key, in the wire format of Soda Core 3. The results are the same for the same day.
+// HTTP, with an API key, in the wire formats of Soda Core 3 and, where the company has data contracts, 4. The results are the
+// same for the same day.
 //
-// What the company has and what goes wrong there is in company.go; this file plays the scanner.
+// What the company has and what goes wrong there is in company.go and contract.go; this file plays the scanner.
 package demo
 
 import (
@@ -24,16 +25,23 @@ type Target struct {
 
 // Fill pushes the month that ends at now, oldest scan first. progress is told how many of how many scans are in.
 func Fill(ctx context.Context, to Target, now time.Time, progress func(done, of int)) error {
-	runs := schedule(now.UTC())
+	now = now.UTC()
 	var login struct{ Token string }
-	err := post(ctx, to, "/api/command", map[string]any{"type": "login", "apiKeyId": to.KeyID, "apiKeySecret": to.Secret}, &login)
+	err := post(ctx, to, soda3, "/api/command", map[string]any{"type": "login", "apiKeyId": to.KeyID, "apiKeySecret": to.Secret}, &login)
 	if err != nil {
 		return fmt.Errorf("demo: log in: %w", err)
 	}
+	files := make([][]string, len(agreements))
+	for i := range agreements {
+		if files[i], err = agreements[i].publish(ctx, to, login.Token); err != nil {
+			return fmt.Errorf("demo: publish the contract of %s: %w", agreements[i].dataset, err)
+		}
+	}
+	runs := schedule(now, files)
 	for i, run := range runs {
-		payload := run.definition.payload(run.at, now.UTC())
+		payload := run.payload(run.at, now)
 		payload["type"], payload["token"] = "sodaCoreInsertScanResults", login.Token
-		if err := post(ctx, to, "/api/command", payload, nil); err != nil {
+		if err := post(ctx, to, run.agent, "/api/command", payload, nil); err != nil {
 			return fmt.Errorf("demo: push scan %d of %d: %w", i+1, len(runs), err)
 		}
 		if progress != nil {
@@ -43,7 +51,13 @@ func Fill(ctx context.Context, to Target, now time.Time, progress func(done, of 
 	return nil
 }
 
-func post(ctx context.Context, to Target, path string, body, answer any) error {
+// The clients, as they name themselves.
+const (
+	soda3 = "SodaCore/3.5.6"
+	soda4 = "soda-core/4.28.0"
+)
+
+func post(ctx context.Context, to Target, agent, path string, body, answer any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -53,7 +67,7 @@ func post(ctx context.Context, to Target, path string, body, answer any) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "SodaCore/3.5.6")
+	req.Header.Set("User-Agent", agent)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
@@ -74,22 +88,27 @@ func post(ctx context.Context, to Target, path string, body, answer any) error {
 
 // run is one scan to be made up.
 type run struct {
-	definition *definition
-	at         time.Time
+	agent   string
+	at      time.Time
+	payload func(at, now time.Time) map[string]any
 }
 
 // days is how far back the month goes.
 const days = 30
 
-// schedule lists all scans of the month, oldest first.
-func schedule(now time.Time) []run {
+// schedule lists all scans of the month, oldest first. files are the texts of the contracts.
+func schedule(now time.Time, files [][]string) []run {
 	var runs []run
-	for i := range company {
-		d := &company[i]
-		first := now.AddDate(0, 0, -days).Truncate(24 * time.Hour).Add(d.firstRun)
-		for at := first; at.Before(now.Add(-time.Minute)); at = at.Add(d.every) {
-			runs = append(runs, run{d, at})
+	month := func(first, every time.Duration, r run) {
+		for r.at = now.AddDate(0, 0, -days).Truncate(day).Add(first); r.at.Before(now.Add(-time.Minute)); r.at = r.at.Add(every) {
+			runs = append(runs, r)
 		}
+	}
+	for i := range company {
+		month(company[i].firstRun, company[i].every, run{agent: soda3, payload: company[i].payload})
+	}
+	for i := range agreements {
+		month(agreements[i].firstRun, agreements[i].every, run{agent: soda4, payload: func(at, now time.Time) map[string]any { return agreements[i].payload(files[i], at, now) }})
 	}
 	slices.SortStableFunc(runs, func(a, b run) int { return a.at.Compare(b.at) })
 	return runs

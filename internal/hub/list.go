@@ -170,7 +170,7 @@ func (m *checkMatcher) rest(c *Check) bool {
 	return (len(m.ids) == 0 || m.ids[c.ID]) &&
 		(same(m.f.DatasetID, c.DatasetID) || slices.Contains(m.f.OrDatasets, c.DatasetID)) && same(m.f.Dataset, c.Dataset.Name) && same(m.f.DataSource, c.Dataset.DataSource) &&
 		same(m.f.Definition, c.Definition) && (m.f.Owner == "" || m.f.Owner == c.Owner()) &&
-		(m.text == "" || contains(c.Name, m.text) || contains(c.Column, m.text) || contains(c.Dataset.Name, m.text) || contains(c.Source, m.text)) &&
+		(m.text == "" || contains(c.Name, m.text) || contains(c.Column, m.text) || named(c.Dataset, m.text) || contains(c.Source, m.text)) &&
 		m.attributes(c)
 }
 
@@ -200,6 +200,11 @@ func same(want, have string) bool { return want == "" || want == have }
 
 // contains looks for lower, which is in lower case, in s.
 func contains(s, lower string) bool { return strings.Contains(strings.ToLower(s), lower) }
+
+// named tells whether a dataset has the text, in lower case, in its name; one with a slash in its qualified name.
+func named(d dq.DatasetRef, lower string) bool {
+	return contains(d.Name, lower) || strings.Contains(lower, "/") && contains(d.QualifiedName(), lower)
+}
 
 // checkOrder compares checks for a sort name, ties broken by name, dataset and id.
 func checkOrder(sort string, desc bool) func(a, b *Check) int {
@@ -332,7 +337,7 @@ func newestWarning(a, b ScanWarning) int {
 
 // matches looks at all but the health.
 func (f DatasetFilter) matches(d *Dataset) bool {
-	return same(f.DataSource, d.DataSource) && (f.Text == "" || contains(d.Name, strings.ToLower(f.Text))) &&
+	return same(f.DataSource, d.DataSource) && (f.Text == "" || named(d.DatasetRef, strings.ToLower(f.Text))) &&
 		(f.UpdatedAfter.IsZero() || d.Updated.After(f.UpdatedAfter))
 }
 

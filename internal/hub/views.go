@@ -189,7 +189,7 @@ type Facets struct {
 
 // DatasetFilter selects datasets.
 type DatasetFilter struct {
-	Text       string // part of the name
+	Text       string // part of the name; with a slash, of the qualified name
 	DataSource string // exact name
 	// Health is one of "", fail, warn, pass, or "warning" for those with a scan warning.
 	Health string

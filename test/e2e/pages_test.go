@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -135,6 +138,9 @@ func TestPagesInABrowser(t *testing.T) {
 		"check-anomaly": first("/checks?q=anomaly", "/checks/"), "check-freshness": first("/checks?q=freshness", "/checks/"),
 		"dataset": first("/datasets?q=orders", "/datasets/"), "dataset-warning": first("/datasets?health=warning", "/datasets/"),
 		"scan": first("/scans?definition=warehouse_nightly", "/scans/"), "scan-failed": first("/scans?state=failed", "/scans/"),
+		"contract-versions": first("/datasets?q=shop/sales/orders", "/datasets/"), "contract-warning": first("/datasets?q=invoices", "/datasets/"),
+		"contract-text": first(first("/datasets?q=invoices", "/datasets/"), "/contracts/"), "contract-mistakes": s.mistakenContract(), "contract-scan": first("/scans?definition=warehouse%2Fshop%2Fsales%2Forders", "/scans/"),
+		"check-contract": first("/checks?q=Status+is+known", "/checks/"), "log-live": s.liveLog(),
 		"attributes": "/organization/attributes", "connect": "/connect", "not-found": "/no/such/page",
 	}
 	var names []string
@@ -172,4 +178,62 @@ func (b *browser) inspect(t *testing.T, name, path string, width int, scheme str
 		t.Errorf("%d controls cannot be reached by keyboard", n)
 	}
 	b.picture(t, fmt.Sprintf("%s-%d-%s", name, width, scheme))
+}
+
+// mistakenContract is the page of an uploaded contract in which much is wrong.
+func (s *sodalite) mistakenContract() string {
+	s.t.Helper()
+	text := "dataset: warehouse/shop/sales/orders\nscopes:\n  open: {name: Open orders, filter: \"status = 'open'\"}\ncolumns:\n  - name: id\n    checks:\n      - missing:\n      - invalid:\n" +
+		"  - name: id\nchecks:\n  - row_count:\n      treshold: {must_be: 3}\n  - freshness:\n      column: created_at\n      threshold: {must_be_less_than: many}\n  - llm_check:\n"
+	var answer struct{ FileID string }
+	s.send("/api/command", fmt.Sprintf(`{"type":"sodaCoreUploadContractFile","token":%q,"contents":%q}`, s.token(), text), "", &answer)
+	return "/contracts/" + answer.FileID
+}
+
+// liveLog is the page of a scan whose client streams its log and is not done.
+func (s *sodalite) liveLog() string {
+	s.t.Helper()
+	token := s.token()
+	start := `{"type":"sodaCoreScanStart","token":%q,"scanId":"live-1","version":"4","definitionName":"warehouse/shop/sales/orders","defaultDataSource":"warehouse","dataTimestamp":"2026-11-25T10:00:00+00:00"}`
+	s.send("/api/command", fmt.Sprintf(start, token), "", nil)
+	var lines []string
+	for i, message := range []string{"Connecting to 'warehouse'", "Discovering datasets in data source 'warehouse'\nSELECT table_schema, table_name\nFROM information_schema.tables", "A word of " + strings.Repeat("a long line ", 30), "Retrying"} {
+		level := []string{"info", "debug", "info", "warning"}[i]
+		lines = append(lines, fmt.Sprintf(`{"level":%q,"message":%q,"timestamp":%q,"index":%d,"thread":"t"}`, level, message, time.Now().UTC().Format(time.RFC3339), i))
+	}
+	s.send("/api/logs/live-1/batchV4", strings.Join(lines, "\n"), token, nil)
+	return "/scans/live-1"
+}
+
+// token signs in as a scanner.
+func (s *sodalite) token() string {
+	s.t.Helper()
+	var login struct{ Token string }
+	s.send("/api/command", fmt.Sprintf(`{"type":"login","apiKeyId":%q,"apiKeySecret":%q}`, s.key, s.secret), "", &login)
+	return login.Token
+}
+
+// send posts a body as a scanner does, and reads the answer.
+func (s *sodalite) send(path, body, authorization string, answer any) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", authorization)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %d: %s", resp.StatusCode, data)
+	}
+	if err == nil && answer != nil {
+		err = json.Unmarshal(data, answer)
+	}
+	if err != nil {
+		s.t.Fatalf("POST %s: %v", path, err)
+	}
 }
