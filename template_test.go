@@ -170,6 +170,22 @@ func TestFiltersWakeTheRightFunction(t *testing.T) {
 	}
 }
 
+// TestWhatIsGivenUpIsKept: records and events that a function failed on for good end in one queue, which its role may send to.
+func TestWhatIsGivenUpIsKept(t *testing.T) {
+	all := resources(t)
+	for function, place := range map[string][]string{
+		"Digest": {"Events", "Scans", "Properties"}, "Notify": {"Events", "Alerts", "Properties"}, "Scan": {"EventInvokeConfig"},
+	} {
+		f, role := all[function+"Function"], all[function+"Role"]
+		if got := at(&f.Properties, append(place, "DestinationConfig", "OnFailure", "Destination")...); got == nil || got.Value != "FailedRecords.Arn" {
+			t.Errorf("%s loses what it gives up", function)
+		}
+		if allowed := words(at(&role.Properties, "Policies")); !slices.Contains(allowed, "sqs:SendMessage") {
+			t.Errorf("%s may not send to the queue", function)
+		}
+	}
+}
+
 func TestSettingsInTheTemplateExist(t *testing.T) {
 	for _, line := range strings.Split(string(sodalite.Template), "\n") {
 		name, _, ok := strings.Cut(strings.TrimSpace(line), ":")

@@ -3,37 +3,19 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
 	"github.com/sodalite-dq/sodalite/internal/wiring/invoker"
 	"github.com/sodalite-dq/sodalite/internal/wiring/runner"
 	"github.com/sodalite-dq/sodalite/internal/wiring/scanners"
 )
-
-// event asks for one thing.
-type event struct {
-	// Tick comes every minute by the schedule; Schedules is false where scan definitions do not run by their schedules.
-	Tick      bool  `json:"tick"`
-	Schedules *bool `json:"schedules"`
-	invoker.Event
-	// Definition is a scan definition to run now. A second event with the same ID asks for the same run; by default the id is
-	// that of the invocation, which stays when Lambda tries again.
-	Definition    string    `json:"definition"`
-	ID            string    `json:"id"`
-	DataTimestamp time.Time `json:"dataTimestamp"`
-	// Source is a data source to connect to, to see whether it can be reached from here.
-	Source string `json:"source"`
-}
 
 func main() {
 	s, err := wiring.Function(context.Background())
@@ -48,7 +30,7 @@ func main() {
 		return invoker.New(wiring.LoadAWS, self)(ctx, runID)
 	})
 	executor := runner.Executor(s, store, wiring.LoadAWS, os.LookupEnv)
-	lambda.Start(func(ctx context.Context, e event) (any, error) {
+	lambda.Start(func(ctx context.Context, e invoker.Event) (any, error) {
 		switch {
 		case e.Tick && e.Schedules != nil && !*e.Schedules:
 			return executor.Tend(ctx)
@@ -58,7 +40,7 @@ func main() {
 			return nil, executor.Execute(ctx, e.Run)
 		case e.Definition != "":
 			here := scanners.Runs(s, nil) // executed in this very invocation
-			run, err := here.Start(ctx, runs.Request{Definition: e.Definition, Trigger: runs.ByEvent, DataTime: e.DataTimestamp, Key: cmp.Or(e.ID, requestID(ctx))})
+			run, err := here.Start(ctx, e.Request(requestID(ctx)))
 			if err != nil {
 				return nil, err
 			}

@@ -23,11 +23,6 @@ func Runs(s *wiring.System) *runs.Store {
 	return scanners.Runs(s, New(wiring.LoadAWS, s.Config.ScanFunction))
 }
 
-// Event is what function scan is invoked with to execute one run.
-type Event struct {
-	Run string `json:"run"`
-}
-
 // New dispatches runs to the function of that name or ARN, without waiting for its answer.
 func New(cloud wiring.Cloud, function string) func(context.Context, string) error {
 	return func(ctx context.Context, runID string) error {
@@ -35,7 +30,7 @@ func New(cloud wiring.Cloud, function string) func(context.Context, string) erro
 		if err != nil {
 			return err
 		}
-		payload, err := json.Marshal(Event{runID})
+		payload, err := json.Marshal(Event{Run: runID})
 		if err != nil {
 			return err
 		}
