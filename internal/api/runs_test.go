@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/runs"
@@ -118,5 +120,18 @@ func TestScansThatCannotBeStartedOrCanceled(t *testing.T) {
 	}
 	if open, err := s.runs.OpenRuns(t.Context()); err != nil || len(open) != 10 {
 		t.Errorf("%d runs are open, %v", len(open), err)
+	}
+}
+
+func TestErrorsAreHeldBackFromClientsThatAskAtOnce(t *testing.T) {
+	for agent, want := range map[string]time.Duration{"python-requests/2.32.3": 2 * time.Second, "soda-core/4.28.0": 0, "curl/8.5": 0} {
+		synctest.Test(t, func(t *testing.T) {
+			s := mustStart(t)
+			start := time.Now()
+			status, _, _, _ := s.do("GET", "/api/v1/scans/nosuchscan", func(r *http.Request) { r.Header.Set("User-Agent", agent) })
+			if took := time.Since(start); status != http.StatusNotFound || took != want {
+				t.Errorf("%s: %d after %s, want 404 after %s", agent, status, took, want)
+			}
+		})
 	}
 }

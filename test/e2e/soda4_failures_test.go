@@ -27,8 +27,9 @@ func TestResultsOfSodaCore4ThatAreRefused(t *testing.T) {
 			database := postgrestest.Start(t)
 			database.Exec(t, orders)
 			slack := notifytest.StartSlack(t)
-			s := startSodalite(t, "SODALITE_SLACK_WEBHOOK_URL="+slack.WebhookURL())
+			s := startSodalite(t, "SODALITE_SLACK_WEBHOOK_URL="+slack.WebhookURL(), "SODALITE_MAX_BODY=200KiB")
 			soda := newScanner4(t, client, s, database.Port)
+			soda.write("large.yml", fail4+"check_attributes:\n  note: "+strings.Repeat("x", 100_000)+"\n")
 			verify := func(contract string) []string {
 				return []string{"contract", "verify", "-c", contract, "-ds", "source.yml", "-sc", "cloud.yml", "-p"}
 			}
@@ -37,22 +38,22 @@ func TestResultsOfSodaCore4ThatAreRefused(t *testing.T) {
 			before := s.outcomes()
 
 			for name, c := range map[string]struct {
-				env     []string
-				between meddler
-				exit    int
-				told    string
+				contract, env string
+				between       meddler
+				exit          int
+				told          string
 			}{
-				"by our rules":    {[]string{"SODA_SCAN_DEFINITION=" + strings.Repeat("x", 1001)}, nil, 4, "has 1001 characters"},
-				"for its id":      {[]string{"SODA_SCAN_ID=no/id"}, nil, 4, "cannot be a scan id"},
-				"as too large":    {nil, refuse(http.StatusRequestEntityTooLarge, `{"code":"too_large","message":"The body has 9 bytes"}`), 4, "The body has 9 bytes"},
-				"by a gateway":    {nil, refuse(http.StatusBadGateway, "<html>Bad gateway</html>"), 4, "502"},
-				"as unavailable":  {nil, refuse(http.StatusServiceUnavailable, `{"code":"unavailable","message":"later"}`), 4, "503"},
-				"without a word":  {nil, hangUp, 3, ""},
-				"managed, hushed": {[]string{"SODA_SCAN_ID=hushed-1"}, hangUp, 3, ""},
+				"by our rules":    {"fail.yml", "SODA_SCAN_DEFINITION=" + strings.Repeat("x", 1001), nil, 4, "has 1001 characters"},
+				"for its id":      {"fail.yml", "SODA_SCAN_ID=no/id", nil, 4, "cannot be a scan id"},
+				"as too large":    {"large.yml", "", nil, 4, "at most 204800 bytes are accepted. Nothing was stored."},
+				"by a gateway":    {"fail.yml", "", refuse(http.StatusBadGateway, "<html>Bad gateway</html>"), 4, "502"},
+				"as unavailable":  {"fail.yml", "", refuse(http.StatusServiceUnavailable, `{"code":"unavailable","message":"later"}`), 4, "503"},
+				"without a word":  {"fail.yml", "", hangUp, 3, ""},
+				"managed, hushed": {"fail.yml", "SODA_SCAN_ID=hushed-1", hangUp, 3, ""},
 			} {
 				t.Run(name, func(t *testing.T) {
 					front := startFront(t, s.url, c.between)
-					soda.mustWith(c.env, c.exit, s.through(t, soda, front.URL, verify("fail.yml"))...)
+					soda.mustWith([]string{c.env}, c.exit, s.through(t, soda, front.URL, verify(c.contract))...)
 					if !strings.Contains(soda.output, c.told) {
 						t.Errorf("the client is not told %q:\n%s", c.told, soda.output)
 					}
@@ -122,6 +123,14 @@ func TestKilledClients(t *testing.T) {
 		t.Errorf("the launcher ends with %d\n%s", code, soda.output)
 	}
 	waitFor(t, "warning of results that were not taken", 10*time.Second, func() bool { return s.warning() != nil })
+}
+
+// write puts a file into the scanner's folder.
+func (s *scanner) write(name, text string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // kill runs a command until the database is at its statement, ends the client as if the machine had no memory left, and gives
