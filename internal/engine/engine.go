@@ -140,7 +140,8 @@ type run struct {
 	order       []*measure
 	left        []*planned // that the context's end cut off
 	reports     sync.Mutex // of scan.Reports
-	datasets    []*fetch   // of "sample datasets"
+	profiles    []*tableProfile
+	datasets    []*fetch // of "sample datasets"
 	// wantsSamples is whether somebody takes rows, nil until it is asked; columns are those of tables that samples are taken of.
 	wantsSamples *bool
 	columns      map[string][]string
@@ -263,6 +264,7 @@ func (r *run) execute(ctx context.Context, plan func(context.Context) bool) bool
 		r.log(dq.LevelInfo, nil, "%d checks, %d statements", len(r.checks), len(r.jobs))
 	}
 	r.measure(ctx)
+	r.reportProfiles()
 	var judged []*planned
 	for _, c := range r.checks {
 		if c.judged(ctx); cutOff(ctx, c.reason) {

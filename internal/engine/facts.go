@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -120,61 +119,4 @@ func like(pattern, s string) bool {
 		s = s[i+len(p):]
 	}
 	return strings.HasSuffix(s, parts[len(parts)-1])
-}
-
-// profileTable asks for all numbers of a table's columns in one statement.
-func (r *run) profileTable(source *Source, table string, columns []dq.Column) {
-	items := []string{"COUNT(*)"}
-	type slot struct {
-		column  dq.Column
-		numeric bool
-	}
-	var slots []slot
-	for _, c := range columns {
-		name, numeric, textual := source.Dialect.quoted(c.Name), isNumeric(c.Type), isText(c.Type)
-		if !numeric && !textual {
-			continue
-		}
-		slots = append(slots, slot{c, numeric})
-		x := name
-		if textual {
-			x = "LENGTH(" + name + ")"
-		}
-		items = append(items, "COUNT("+name+")", "COUNT(DISTINCT "+name+")", "MIN("+x+")", "MAX("+x+")", "AVG("+x+")")
-	}
-	r.jobs = append(r.jobs, &job{
-		source: source, table: table, name: r.queryName(source, table, "", "", "profile_columns"), keep: 1,
-		statement: "SELECT\n  " + strings.Join(items, ",\n  ") + "\nFROM " + source.Qualified(source.Dialect.quoted(table)),
-		read: func(rows *Rows, err error) {
-			if err != nil || len(rows.Rows) != 1 {
-				return
-			}
-			row := rows.Rows[0]
-			count, _ := row[0].(int64)
-			var profiles []string
-			for i, s := range slots {
-				v := row[1+5*i : 6+5*i]
-				present, _ := v[0].(int64)
-				low, high, mean := "min", "max", "avg"
-				if !s.numeric {
-					low, high, mean = "min_length", "max_length", "avg_length"
-				}
-				profiles = append(profiles, fmt.Sprintf(`{"columnName":%s,"profile":{"distinct":%s,"missing_count":%d,%q:%s,%q:%s,%q:%s}}`,
-					jsonText(s.column.Name), jsonText(v[1]), count-present, low, jsonText(v[2]), high, jsonText(v[3]), mean, jsonText(v[4])))
-			}
-			r.report(dq.DatasetReport{
-				Dataset: dq.DatasetRef{DataSource: source.Name, Name: table}, RowCount: &count, Profile: []byte("[" + strings.Join(profiles, ",") + "]"),
-			})
-		},
-	})
-}
-
-func isNumeric(kind string) bool {
-	kind = strings.ToLower(kind)
-	return slices.ContainsFunc([]string{"int", "bigint", "smallint", "tinyint", "numeric", "decimal", "double", "float", "real", "hugeint", "number"}, func(p string) bool { return strings.HasPrefix(kind, p) })
-}
-
-func isText(kind string) bool {
-	kind = strings.ToLower(kind)
-	return slices.ContainsFunc([]string{"char", "varchar", "text", "string"}, func(p string) bool { return strings.HasPrefix(kind, p) })
 }

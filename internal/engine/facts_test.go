@@ -30,7 +30,7 @@ profile columns:
 sample datasets:
   datasets: [orders]
 `, nil)
-	if engine.ExitCode(scan) != 0 || len(scan.Reports) != 2 || len(scan.Queries) != 5 {
+	if engine.ExitCode(scan) != 0 || len(scan.Reports) != 2 || len(scan.Queries) != 8 {
 		t.Fatalf("exit code %d, %d reports, %d statements\n%s", engine.ExitCode(scan), len(scan.Reports), len(scan.Queries), logText(scan))
 	}
 	var schema, profile string
@@ -51,7 +51,11 @@ sample datasets:
 	if schema != "id integer,status text,paid blob," {
 		t.Errorf("schema %s", schema)
 	}
-	if want := `[{"columnName":"id","profile":{"distinct":3,"missing_count":0,"min":1,"max":5,"avg":3.0}},{"columnName":"status","profile":{"distinct":2,"missing_count":1,"min_length":3,"max_length":4,"avg_length":3.5}}]`; profile != want {
+	want := `[{"columnName":"id","profile":{"avg":3.0,"avg_length":null,"distinct":3,"frequent_values":[{"frequency":1,"value":"1"},{"frequency":1,"value":"3"},{"frequency":1,"value":"5"}],` +
+		`"histogram":{"boundaries":[1,3,5],"frequencies":[1,1,1]},"max":5,"max_length":null,"maxs":[5,3,1],"min":1,"min_length":null,"mins":[1,3,5],"missing_count":0,"stddev":2.0,"sum":9,"variance":4.0}},` +
+		`{"columnName":"status","profile":{"avg":null,"avg_length":3,"distinct":2,"frequent_values":[{"frequency":1,"value":"new"},{"frequency":1,"value":"paid"}],"histogram":null,"max":null,"max_length":4,` +
+		`"maxs":null,"min":null,"min_length":3,"mins":null,"missing_count":1,"stddev":null,"sum":null,"variance":null}}]`
+	if profile != want {
 		t.Errorf("profile\n%s, want\n%s", profile, want)
 	}
 	if !strings.Contains(logText(scan), "nobody takes them here") {

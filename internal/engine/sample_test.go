@@ -243,3 +243,22 @@ func TestRowsThatStay(t *testing.T) {
 		})
 	}
 }
+
+// TestProfilesOfExcludedColumns have counts, and no values.
+func TestProfilesOfExcludedColumns(t *testing.T) {
+	scan := sampled(t, "profile columns:\n  columns: [people.%]\n", map[string]string{"sampler.exclude_columns.people": `["email","age"]`}, nil)
+	if len(scan.Reports) != 1 {
+		t.Fatalf("%d reports\n%s", len(scan.Reports), logText(scan))
+	}
+	profile := string(scan.Reports[0].Profile)
+	for _, secret := range []string{"ann@x", "bob@x", `"min":-5`} {
+		if strings.Contains(profile, secret) {
+			t.Errorf("the profile tells %s: %s", secret, profile)
+		}
+	}
+	for _, told := range []string{`"value":"Ann"`, `"columnName":"email"`, `"columnName":"age"`} {
+		if !strings.Contains(profile, told) {
+			t.Errorf("the profile lacks %s: %s", told, profile)
+		}
+	}
+}

@@ -85,6 +85,7 @@ func Run(t *testing.T, s Subject) {
 	t.Run("side by side", func(t *testing.T) { s.parallel(t, src, c) })
 	t.Run("ends when its context ends", func(t *testing.T) { s.cancel(t, c) })
 	t.Run("checks", func(t *testing.T) { s.checks(t, src) })
+	t.Run("samples and profiles", func(t *testing.T) { s.facts(t, src) })
 	t.Run("hostile names", func(t *testing.T) { s.hostile(t, src) })
 }
 
