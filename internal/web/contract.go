@@ -25,7 +25,9 @@ type contractView struct {
 	At                template.HTML
 	Href              string // of the text alone
 	Text              string
-	Older             []versionRow
+	// Remarks counts what the text's page says of it, "" for nothing.
+	Remarks string
+	Older   []versionRow
 	// Since is the version that Changes compares with.
 	Since   string
 	Changes []diffLine
@@ -60,7 +62,9 @@ func (s *site) contract(ctx context.Context, a address, datasetID string, verifi
 	}
 	newest, now := versions[0], clock{s.Now()}
 	v.Version, v.By, v.Path, v.At, v.Href = strconv.Itoa(newest.Number), newest.By, newest.Path, now.ago(newest.At), "/contracts/"+newest.File
-	if v.Text, err = s.contractText(ctx, newest.File); err != nil || len(versions) == 1 {
+	v.Text, err = s.contractText(ctx, newest.File)
+	v.Remarks = remarks(v.Text)
+	if err != nil || len(versions) == 1 {
 		return v, err
 	}
 	since := versions[1]
@@ -76,6 +80,32 @@ func (s *site) contract(ctx context.Context, a address, datasetID string, verifi
 	before, err := s.contractText(ctx, since.File)
 	v.Since, v.Changes = strconv.Itoa(since.Number), diffLines(before, v.Text)
 	return v, err
+}
+
+// remarks counts the mistakes and hints of a contract, in words.
+func remarks(text string) string {
+	mistakes, hints := 0, 0
+	for _, m := range contract.Review(sodacl.File{Text: []byte(text)}).Mistakes {
+		if m.Warning {
+			hints++
+		} else {
+			mistakes++
+		}
+	}
+	var words []string
+	for _, n := range []struct {
+		n         int
+		one, many string
+	}{{mistakes, "mistake", "mistakes"}, {hints, "hint", "hints"}} {
+		switch n.n {
+		case 0:
+		case 1:
+			words = append(words, "1 "+n.one)
+		default:
+			words = append(words, strconv.Itoa(n.n)+" "+n.many)
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 // contractText reads a text that may have expired.

@@ -41,9 +41,9 @@ func contractResult(path string, o dq.Outcome, diagnostics string) dq.Result {
 
 func TestDatasetShowsItsContractWithADiffToEachVersion(t *testing.T) {
 	s := mustStart(t)
-	s.publish("dataset: shop/postgres/public/orders\ncolumns:\n- name: id\n")
-	s.publish("dataset: shop/postgres/public/orders\ncolumns:\n- name: id\n- name: " + evil + "\n")
-	newest := s.publish("dataset: shop/postgres/public/orders\ncolumns:\n- name: amount\n- name: " + evil + "\n")
+	s.publish("dataset: shop/postgres/public/orders\nnote: x\ncolumns:\n- name: id\n")
+	s.publish("dataset: shop/postgres/public/orders\nnote: x\ncolumns:\n- name: id\n- name: " + evil + "\n")
+	newest := s.publish("dataset: shop/postgres/public/orders\nnote: x\ncolumns:\n- name: amount\n- name: " + evil + "\n")
 	page := s.open("/datasets/" + ordersOfContract.ID())
 	contract := page.Find("section.contract")
 	if text := contract.Text(); !strings.Contains(text, "version 3") || !strings.Contains(text, "nightly key") || !strings.Contains(contract.Find("pre").Text(), "- name: amount") {
@@ -63,7 +63,10 @@ func TestDatasetShowsItsContractWithADiffToEachVersion(t *testing.T) {
 	if n := contract.Find("tbody tr").Length(); n != 2 {
 		t.Errorf("%d earlier versions, want 2", n)
 	}
-	if got := s.open("/contracts/" + newest).Find(".code li").Length(); got != 4 {
+	if got := contract.Find("details p").Text(); !strings.Contains(got, "(1 hint)") {
+		t.Errorf("what is to be said of the text: %q", got)
+	}
+	if got := s.open("/contracts/" + newest).Find(".code li").Length(); got != 5 {
 		t.Errorf("%d lines of the text alone", got)
 	}
 	if w := s.do(http.MethodGet, "/contracts/nosuchfile", nil, nil); w.Code != http.StatusNotFound {
