@@ -220,6 +220,9 @@ func TestFunctionsLinkNoDatabase(t *testing.T) {
 		if name != "scan" && name != "dashboard" && name != "ingest" && strings.Contains(string(out), "service/lambda\n") {
 			t.Errorf("functions/%s links the client of Lambda", name)
 		}
+		if strings.Contains(string(out), "aws-sdk-go-v2/config\n") {
+			t.Errorf("functions/%s looks for AWS profiles", name)
+		}
 		if (name == "digest" || name == "notify") && strings.Contains(string(out), "internal/sodacl\n") {
 			t.Errorf("functions/%s links the check language", name)
 		}

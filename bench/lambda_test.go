@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/sodalite-dq/sodalite/internal/auth"
+	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
 	"github.com/sodalite-dq/sodalite/internal/config"
 	"github.com/sodalite-dq/sodalite/internal/gateway"
 	"github.com/sodalite-dq/sodalite/internal/table/dynamo"
@@ -69,7 +70,7 @@ func BenchmarkIngestFunction(b *testing.B) {
 		b.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	s := wiring.NewSystem(settings, store, wiring.LoadAWS, log, "bench")
+	s := wiring.NewSystem(settings, store, machine.Load, log, "bench")
 	mux := http.NewServeMux()
 	scanners.Mount(mux, s, gateway.MaxRequestBody, scanners.Runs(s, nil))
 	handler := gateway.Handler(mux, log)

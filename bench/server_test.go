@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sodalite-dq/sodalite"
+	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
 	"github.com/sodalite-dq/sodalite/internal/config"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/notify/notifytest"
@@ -44,7 +45,7 @@ func serve(b *testing.B, store *sqlite.Table, env map[string]string) *server {
 	b.Cleanup(front.Close)
 	settings.PublicURL = front.URL
 	log := slog.New(slog.DiscardHandler)
-	s := &server{System: wiring.NewSystem(settings, store, wiring.LoadAWS, log, "bench"), url: front.URL}
+	s := &server{System: wiring.NewSystem(settings, store, machine.Load, log, "bench"), url: front.URL}
 	scanners.Mount(mux, s.System, settings.MaxBody, scanners.Runs(s.System, nil))
 	pages.Mount(mux, s.System, scanners.Runs(s.System, nil))
 	return s
@@ -57,7 +58,7 @@ func (s *server) follow(b *testing.B, store *sqlite.Table) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	notifier := messages.Notifier(s.System, wiring.LoadAWS, true)
+	notifier := messages.Notifier(s.System, machine.Load, true)
 	runner := &stream.Runner{Changes: store, Mappings: mappings, Log: s.Log,
 		Handlers: map[string]stream.Handler{"digest": stream.Each(s.Hub.Digesters(), s.Log), "notify": stream.EachScan(notifier.Hear, s.Log)}}
 	ctx, stop := context.WithCancel(context.Background())

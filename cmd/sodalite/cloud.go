@@ -20,8 +20,8 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
 	"github.com/sodalite-dq/sodalite/internal/doctor"
-	"github.com/sodalite-dq/sodalite/internal/wiring"
 )
 
 // cloud describes a table and what hangs on it by the AWS SDK. The table is described once.
@@ -43,7 +43,7 @@ func (c *cloud) Table(ctx context.Context) (doctor.Table, error) {
 func describe(ctx context.Context, name string) (t doctor.Table, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	settings, err := wiring.LoadAWS(ctx)
+	settings, err := machine.Load(ctx)
 	if err != nil {
 		return t, err
 	}
@@ -94,7 +94,7 @@ func keyNames(schema []types.KeySchemaElement) string {
 
 // Mappings implements [doctor.Cloud].
 func (c *cloud) Mappings(ctx context.Context, streamARN string) ([]doctor.Mapping, error) {
-	settings, err := wiring.LoadAWS(ctx)
+	settings, err := machine.Load(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func waiting(ctx context.Context, settings aws.Config, arn string) int {
 }
 
 func topicExists(ctx context.Context, arn string) error {
-	settings, err := wiring.LoadAWS(ctx)
+	settings, err := machine.Load(ctx)
 	if err != nil {
 		return err
 	}

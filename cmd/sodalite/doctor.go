@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sodalite-dq/sodalite"
+	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
 	"github.com/sodalite-dq/sodalite/internal/config"
 	"github.com/sodalite-dq/sodalite/internal/doctor"
 	"github.com/sodalite-dq/sodalite/internal/dq"
@@ -130,7 +131,7 @@ func destinationChecks(c *config.Config) []doctor.Check {
 			return
 		}
 		checks = append(checks, doctor.Check{Name: name, Run: func(ctx context.Context) doctor.Finding {
-			address, err := s.Resolve(ctx, wiring.SecretFetcher(wiring.LoadAWS))
+			address, err := s.Resolve(ctx, wiring.SecretFetcher(machine.Load))
 			if err != nil {
 				return doctor.Failed(err)
 			}
@@ -158,7 +159,7 @@ func destinationChecks(c *config.Config) []doctor.Check {
 // testMessages sends a message to each destination.
 func testMessages(s *wiring.System) []doctor.Check {
 	var checks []doctor.Check
-	for _, d := range messages.Notifier(s, wiring.LoadAWS, true).Destinations {
+	for _, d := range messages.Notifier(s, machine.Load, true).Destinations {
 		checks = append(checks, doctor.Check{Name: "test message to " + d.ID, Run: func(ctx context.Context) doctor.Finding {
 			now := time.Now().UTC()
 			receipt, err := d.Sender.Send(ctx, notify.Message{

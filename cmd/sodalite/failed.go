@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
 	"github.com/sodalite-dq/sodalite/internal/wiring/invoker"
@@ -54,7 +55,7 @@ const maxEmpty = 5
 var errTrimmed = errors.New("the stream has trimmed the records away, as it does after 24 hours")
 
 func openFailedRecords(ctx context.Context, url string) (*failedRecords, error) {
-	settings, err := wiring.LoadAWS(ctx)
+	settings, err := machine.Load(ctx)
 	if err != nil {
 		return nil, err
 	}

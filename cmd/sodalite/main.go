@@ -19,6 +19,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
 	"github.com/sodalite-dq/sodalite/internal/config"
 	"github.com/sodalite-dq/sodalite/internal/table/sqlite"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
@@ -126,11 +127,11 @@ func (p *program) open(ctx context.Context) (s *wiring.System, close func() erro
 		log.Warn("environment variable is no setting of ours, is it a typing error?", "name", name)
 	}
 	if c.Table != "" {
-		t, err := wiring.DynamoTable(ctx, c.Table, wiring.LoadAWS)
+		t, err := wiring.DynamoTable(ctx, c.Table, machine.Load)
 		if err != nil {
 			return nil, nil, err
 		}
-		return wiring.NewSystem(c, t, wiring.LoadAWS, log, version()), func() error { return nil }, nil
+		return wiring.NewSystem(c, t, machine.Load, log, version()), func() error { return nil }, nil
 	}
 	t, err := p.openEmbedded(c)
 	if err != nil {
@@ -139,7 +140,7 @@ func (p *program) open(ctx context.Context) (s *wiring.System, close func() erro
 	if c.PublicURL == "" {
 		c.PublicURL = lastAddress(c.Data)
 	}
-	return wiring.NewSystem(c, t, wiring.LoadAWS, log, version()), t.Close, nil
+	return wiring.NewSystem(c, t, machine.Load, log, version()), t.Close, nil
 }
 
 // addressFile, beside the database, holds the address of the server that last ran on it, for commands that print links.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
 	"github.com/sodalite-dq/sodalite/internal/config"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
@@ -108,7 +109,7 @@ func (p *program) printReplayed(out replayed, asJSON, notify bool) error {
 
 // notifyAgain reopens what was given up, and lets the stream wake the notifier: it alone may publish and knows the secrets.
 func notifyAgain(ctx context.Context, s *wiring.System, scans []string) (int, error) {
-	notifier := messages.Notifier(s, wiring.LoadAWS, false)
+	notifier := messages.Notifier(s, machine.Load, false)
 	notified := 0
 	for _, id := range scans {
 		if _, err := notifier.Reopen(ctx, id); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite"
 	"github.com/sodalite-dq/sodalite/internal/auth"
+	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
 	"github.com/sodalite-dq/sodalite/internal/config"
 	"github.com/sodalite-dq/sodalite/internal/demo"
 	"github.com/sodalite-dq/sodalite/internal/hub"
@@ -81,7 +82,7 @@ func (p *program) serve(ctx context.Context, withDemo bool) error {
 	}
 	var level slog.LevelVar
 	level.Set(c.LogLevel)
-	s := wiring.NewSystem(c, store, wiring.LoadAWS, p.log(&level), version())
+	s := wiring.NewSystem(c, store, machine.Load, p.log(&level), version())
 	key, secret, err := p.greet(ctx, s)
 	if err != nil {
 		return err
@@ -106,7 +107,7 @@ func reachable(a *net.TCPAddr) string {
 
 // run serves until ctx ends or something breaks, then stops everything in order: requests first, then the stream.
 func (p *program) run(ctx context.Context, s *wiring.System, store *sqlite.Table, listener net.Listener, once func(context.Context) error, silent bool) error {
-	notifier := messages.Notifier(s, wiring.LoadAWS, true)
+	notifier := messages.Notifier(s, machine.Load, true)
 	changes, err := p.streamRunner(s, notifier, store, silent)
 	if err != nil {
 		return err
@@ -121,7 +122,7 @@ func (p *program) run(ctx context.Context, s *wiring.System, store *sqlite.Table
 			return errors.New("too many runs wait")
 		}
 	})
-	executor := runner.Executor(s, scans, wiring.LoadAWS, p.get)
+	executor := runner.Executor(s, scans, machine.Load, p.get)
 	scanners.Mount(mux, s, s.Config.MaxBody, scans)
 	pages.Mount(mux, s, scans)
 	server := &http.Server{

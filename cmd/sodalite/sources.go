@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
 	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/sodacl"
@@ -127,7 +128,7 @@ func (p *program) testKept(ctx context.Context, s *wiring.System, args []string)
 	if err != nil {
 		return fmt.Errorf("%w; give a configuration with -c, or see sodalite sources list", err)
 	}
-	settings, err := kept.Resolved(ctx, p.get, wiring.SecretFetcher(wiring.LoadAWS))
+	settings, err := kept.Resolved(ctx, p.get, wiring.SecretFetcher(machine.Load))
 	if err != nil {
 		return err
 	}

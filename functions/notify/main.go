@@ -18,7 +18,7 @@ func main() {
 	if err != nil {
 		log.Fatalln(err)
 	}
-	notifier := messages.Notifier(s, wiring.LoadAWS, loopback)
+	notifier := messages.Notifier(s, s.Cloud, loopback)
 	hear := stream.EachScan(notifier.Hear, s.Log)
 	lambda.Start(func(ctx context.Context, event struct {
 		events.DynamoDBEvent

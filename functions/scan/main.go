@@ -11,10 +11,13 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/sodalite-dq/sodalite/internal/awsenv"
+	"github.com/sodalite-dq/sodalite/internal/source/athena"
 	"github.com/sodalite-dq/sodalite/internal/wiring"
 	"github.com/sodalite-dq/sodalite/internal/wiring/invoker"
 	"github.com/sodalite-dq/sodalite/internal/wiring/runner"
 	"github.com/sodalite-dq/sodalite/internal/wiring/scanners"
+	"github.com/sodalite-dq/sodalite/internal/wiring/sources"
 )
 
 func main() {
@@ -22,14 +25,15 @@ func main() {
 	if err != nil {
 		log.Fatalln(err)
 	}
+	sources.Add("athena", athena.New(awsenv.FunctionProfile))
 	store := scanners.Runs(s, func(ctx context.Context, runID string) error {
 		self := os.Getenv("AWS_LAMBDA_FUNCTION_NAME")
 		if c, ok := lambdacontext.FromContext(ctx); ok && c.InvokedFunctionArn != "" {
 			self = c.InvokedFunctionArn // with the alias
 		}
-		return invoker.New(wiring.LoadAWS, self)(ctx, runID)
+		return invoker.New(s.Cloud, self)(ctx, runID)
 	})
-	executor := runner.Executor(s, store, wiring.LoadAWS, os.LookupEnv)
+	executor := runner.Executor(s, store, s.Cloud, os.LookupEnv)
 	lambda.Start(func(ctx context.Context, e invoker.Event) (any, error) {
 		switch {
 		case e.Tick && e.Schedules != nil && !*e.Schedules:

@@ -8,25 +8,16 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/sodalite-dq/sodalite/internal/awsenv"
 	"github.com/sodalite-dq/sodalite/internal/config"
 	"github.com/sodalite-dq/sodalite/internal/table/dynamo"
 )
 
-// Cloud loads the AWS configuration from the environment. It is a function because most commands on one machine need none.
+// Cloud loads the AWS configuration, see package awsenv. It is a function because most commands on one machine need none.
 type Cloud func(context.Context) (aws.Config, error)
-
-// LoadAWS is the [Cloud] of the environment: region, credentials and endpoints as every AWS tool finds them.
-func LoadAWS(ctx context.Context) (aws.Config, error) {
-	c, err := awsconfig.LoadDefaultConfig(ctx)
-	if err != nil {
-		return c, fmt.Errorf("AWS configuration: %w", err)
-	}
-	return c, nil
-}
 
 // DynamoTable is the store in a DynamoDB table. It makes no call yet.
 func DynamoTable(ctx context.Context, name string, cloud Cloud) (*dynamo.Table, error) {
@@ -59,10 +50,10 @@ func Function(ctx context.Context) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := DynamoTable(ctx, c.Table, LoadAWS)
+	t, err := DynamoTable(ctx, c.Table, awsenv.Function)
 	if err != nil {
 		return nil, err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: c.LogLevel}))
-	return NewSystem(c, t, LoadAWS, log, os.Getenv("AWS_LAMBDA_FUNCTION_VERSION")), nil
+	return NewSystem(c, t, awsenv.Function, log, os.Getenv("AWS_LAMBDA_FUNCTION_VERSION")), nil
 }

@@ -20,6 +20,7 @@ import (
 // System is the pieces that every handler stands on.
 type System struct {
 	Config  *config.Config
+	Cloud   Cloud
 	Table   table.Table
 	Hub     *hub.Hub
 	Auth    *auth.Auth
@@ -38,7 +39,7 @@ func NewSystem(c *config.Config, t table.Table, cloud Cloud, log *slog.Logger, v
 		}
 	}
 	s := &System{
-		Config: c, Table: t, Log: log, Version: version,
+		Config: c, Cloud: cloud, Table: t, Log: log, Version: version,
 		Metrics: metrics.New(os.Stdout, c.MetricsNamespace, time.Now),
 		Hub:     hub.New(t, time.Now, hub.Retention{Results: c.Retention, Samples: c.SampleRetention}),
 		Auth:    auth.New(guard),

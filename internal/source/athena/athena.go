@@ -23,7 +23,12 @@ import (
 
 // New makes an Athena source. Settings: schema (the database, required), catalog (AwsDataCatalog), work_group (primary),
 // staging_dir (where results go, s3://…; needed unless the work group has a place for them), and those of package awsconfig.
-func New(s *source.Settings) (*engine.Source, error) {
+// What they do not say, find does, of a profile if they name one.
+func New(find awsconfig.Find) func(*source.Settings) (*engine.Source, error) {
+	return func(s *source.Settings) (*engine.Source, error) { return open(s, find) }
+}
+
+func open(s *source.Settings, find awsconfig.Find) (*engine.Source, error) {
 	schema, err := s.Required("schema")
 	if err != nil {
 		return nil, err
@@ -37,7 +42,7 @@ func New(s *source.Settings) (*engine.Source, error) {
 	return &engine.Source{
 		Name: s.Name, Type: s.Type, Dialect: d, Schema: schema,
 		Open: func(ctx context.Context) (engine.Connection, error) {
-			config, err := awsconfig.Load(ctx, s)
+			config, err := awsconfig.Load(ctx, s, find)
 			if err != nil {
 				return nil, err
 			}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
 	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/source"
 	"github.com/sodalite-dq/sodalite/internal/source/athena"
@@ -118,7 +119,7 @@ func settings(t *testing.T, changes ...string) (map[string]string, *service) {
 
 func open(t *testing.T, values map[string]string) (engine.Connection, error) {
 	t.Helper()
-	src, err := athena.New(source.NewSettings("src", "athena", values))
+	src, err := athena.New(machine.Profile)(source.NewSettings("src", "athena", values))
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -19,30 +18,26 @@ import (
 // region, and an endpoint in place of AWS's.
 var Names = []string{"access_key_id", "secret_access_key", "session_token", "profile_name", "role_arn", "region", "region_name", "endpoint"}
 
+// Find gives the AWS configuration that settings are laid over, of a profile if its name is not empty: see package awsenv.
+type Find func(ctx context.Context, profile string) (aws.Config, error)
+
 // Load makes the configuration. It makes no call, but for files of the profile.
-func Load(ctx context.Context, s *source.Settings) (aws.Config, error) {
-	var options []func(*config.LoadOptions) error
-	if region := s.Text("region", s.Text("region_name", "")); region != "" {
-		options = append(options, config.WithRegion(region))
-	}
-	if profile := s.Text("profile_name", ""); profile != "" {
-		options = append(options, config.WithSharedConfigProfile(profile))
-	}
+func Load(ctx context.Context, s *source.Settings, find Find) (aws.Config, error) {
 	key, secret := s.Text("access_key_id", ""), s.Text("secret_access_key", "")
 	if (key == "") != (secret == "") {
 		return aws.Config{}, fmt.Errorf("%s: data source %s needs both access_key_id and secret_access_key, or neither", s.At, s.Name)
 	}
+	c, err := find(ctx, s.Text("profile_name", ""))
+	if err != nil {
+		return c, fmt.Errorf("data source %s: %w", s.Name, err)
+	}
 	if key != "" {
-		options = append(options, config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(key, secret, s.Text("session_token", ""))))
+		c.Credentials = credentials.NewStaticCredentialsProvider(key, secret, s.Text("session_token", ""))
 	}
 	if endpoint := s.Text("endpoint", ""); endpoint != "" {
-		options = append(options, config.WithBaseEndpoint(endpoint))
+		c.BaseEndpoint = &endpoint
 	}
-	c, err := config.LoadDefaultConfig(ctx, options...)
-	if err != nil {
-		return c, fmt.Errorf("AWS configuration of data source %s: %w", s.Name, err)
-	}
-	if c.Region == "" {
+	if c.Region = s.Text("region", s.Text("region_name", c.Region)); c.Region == "" {
 		return c, fmt.Errorf("%s: data source %s needs a region: set region, or AWS_REGION", s.At, s.Name)
 	}
 	if role := s.Text("role_arn", ""); role != "" {

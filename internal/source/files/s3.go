@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
 	"github.com/sodalite-dq/sodalite/internal/source"
 	"github.com/sodalite-dq/sodalite/internal/source/awsconfig"
 )
@@ -23,7 +24,7 @@ const maxListed = 100_000
 type bucket struct{ client *s3.Client }
 
 func newS3(ctx context.Context, s *source.Settings) (place, error) {
-	c, err := awsconfig.Load(ctx, s)
+	c, err := awsconfig.Load(ctx, s, machine.Profile)
 	if err != nil {
 		return nil, err
 	}

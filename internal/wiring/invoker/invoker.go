@@ -20,7 +20,7 @@ func Runs(s *wiring.System) *runs.Store {
 	if s.Config.ScanFunction == "" {
 		return scanners.Runs(s, nil)
 	}
-	return scanners.Runs(s, New(wiring.LoadAWS, s.Config.ScanFunction))
+	return scanners.Runs(s, New(s.Cloud, s.Config.ScanFunction))
 }
 
 // New dispatches runs to the function of that name or ARN, without waiting for its answer.

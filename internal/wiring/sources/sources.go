@@ -10,7 +10,6 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/source"
-	"github.com/sodalite-dq/sodalite/internal/source/athena"
 	"github.com/sodalite-dq/sodalite/internal/source/mysql"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres"
 	"github.com/sodalite-dq/sodalite/internal/source/trino"
@@ -24,7 +23,6 @@ var kinds = map[string]Kind{
 	"redshift": postgres.NewRedshift,
 	"mysql":    mysql.New,
 	"trino":    trino.New,
-	"athena":   athena.New,
 }
 
 // Add adds a kind under the name of its type, while the program starts.

@@ -1,14 +1,17 @@
-// Package local adds the data sources that read files themselves to those of package sources. Commands import it; function
-// scan has no such files, and is half as large without: files in S3 are read by Athena there.
+// Package local adds what commands have and function scan does without to the data sources of package sources: those that
+// read files themselves, without which the function is half as large (files in S3 are read by Athena there), and AWS profiles.
 package local
 
 import (
+	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
+	"github.com/sodalite-dq/sodalite/internal/source/athena"
 	"github.com/sodalite-dq/sodalite/internal/source/files"
 	"github.com/sodalite-dq/sodalite/internal/source/sqlite"
 	"github.com/sodalite-dq/sodalite/internal/wiring/sources"
 )
 
 func init() {
+	sources.Add("athena", athena.New(machine.Profile))
 	sources.Add("files", files.New)
 	sources.Add("sqlite", sqlite.New)
 	sources.Add("duckdb", openDuckDB)
