@@ -111,9 +111,7 @@ func eventOf(r *http.Request, body []byte) events.APIGatewayV2HTTPRequest {
 	e.RequestContext.RequestID = "request-1"
 	for name, values := range r.Header {
 		if name == "Cookie" {
-			for _, c := range strings.Split(strings.Join(values, "; "), "; ") {
-				e.Cookies = append(e.Cookies, c)
-			}
+			e.Cookies = append(e.Cookies, strings.Split(strings.Join(values, "; "), "; ")...)
 			continue
 		}
 		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")

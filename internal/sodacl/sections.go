@@ -31,8 +31,7 @@ func (p *parser) section(key, value *yaml.Node) {
 
 // namedSection reads the sections whose header names a dataset.
 func (p *parser) namedSection(key, value *yaml.Node) {
-	var read1 func(s *scanner)
-	read1 = func(s *scanner) {
+	read1 := func(s *scanner) {
 		switch {
 		case s.take("checks for "):
 			table, partition := p.tableName(s)

@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
@@ -480,11 +479,4 @@ func sampleColumns(raw json.RawMessage, sampleID string) []string {
 		}
 	}
 	return nil
-}
-
-func percentText(part, whole int) string {
-	if whole == 0 {
-		return "0%"
-	}
-	return strconv.Itoa(100*part/whole) + "%"
 }

@@ -20,7 +20,7 @@ func (t *Table) Write(ctx context.Context, ops ...table.Op) error {
 	if err := table.Validate(ops); err != nil {
 		return err
 	}
-	do := func() error { return t.transact(ctx, ops, nil) }
+	var do func() error
 	switch {
 	case len(ops) == 1 && ops[0].Kind() == table.OpPut:
 		do = func() error { return t.put(ctx, &ops[0]) }

@@ -66,6 +66,8 @@ func Table(tb testing.TB, client *dynamodb.Client) string {
 }
 
 // lifeline is the emulator's standard input, which stays open as long as this process lives.
+//
+//lint:ignore U1000 it is held, not used
 var lifeline io.Closer
 
 // local starts the emulator once. Its process ends when the test process closes its standard input by ending.
