@@ -2,10 +2,14 @@ package column_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/csv"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
 
 	"github.com/sodalite-dq/sodalite/internal/source/files/column"
 )
@@ -106,8 +110,49 @@ func FuzzJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { _, _ = column.ReadJSON(t.Context(), data) })
 }
 
+// parquetFile is a small file with columns of each kind.
+func parquetFile(tb testing.TB) []byte {
+	tb.Helper()
+	type row struct {
+		ID      int64     `parquet:"id"`
+		Name    *string   `parquet:"name,optional,dict"`
+		Price   float64   `parquet:"price"`
+		Cents   int32     `parquet:"cents,decimal(2:9)"`
+		Good    bool      `parquet:"good"`
+		Day     int32     `parquet:"day,date"`
+		Created time.Time `parquet:"created,timestamp(microsecond)"`
+		Key     [16]byte  `parquet:"key,uuid"`
+		Tags    []string  `parquet:"tags,list"`
+	}
+	name := "a"
+	var out bytes.Buffer
+	w := parquet.NewGenericWriter[row](&out, parquet.Compression(&parquet.Snappy))
+	if _, err := w.Write([]row{{1, &name, 1.5, 150, true, 20000, time.Unix(1, 0), [16]byte{1}, nil}, {2, nil, -1, -1, false, 0, time.Unix(0, 0), [16]byte{}, []string{"x"}}}); err != nil {
+		tb.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// TestDamagedParquet: a file that was cut off, or whose end is not as it says, is an error at once.
+func TestDamagedParquet(t *testing.T) {
+	whole := parquetFile(t)
+	if table, err := column.OpenParquet(bytes.NewReader(whole), int64(len(whole))); err != nil || table.Rows() != 2 || len(table.Columns) != 8 {
+		t.Fatalf("%v, %v", table, err)
+	}
+	long := bytes.Clone(whole)
+	binary.LittleEndian.PutUint32(long[len(long)-8:], 1<<31)
+	for want, data := range map[string][]byte{"does not end with PAR1": whole[:len(whole)-1], "are said to be metadata": long, "no Parquet file": []byte("PAR1PAR1"), "or one that was cut off": nil} {
+		if _, err := column.OpenParquet(bytes.NewReader(data), int64(len(data))); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func FuzzParquet(f *testing.F) {
-	f.Add([]byte("PAR1PAR1"))
+	f.Add(parquetFile(f))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		table, err := column.OpenParquet(bytes.NewReader(data), int64(len(data)))
 		if err != nil {

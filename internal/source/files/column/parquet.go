@@ -1,6 +1,7 @@
 package column
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,9 +14,16 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
+// maxRows bounds what room is made for a column because a file says so; writers put some millions into a row group.
+const maxRows = 1 << 27
+
 // OpenParquet reads what columns a Parquet file has. Their values are read and decoded when they are asked for. Columns of
 // lists, maps and structs are left out.
-func OpenParquet(r io.ReaderAt, size int64) (*Table, error) {
+func OpenParquet(r io.ReaderAt, size int64) (_ *Table, err error) {
+	defer damaged(&err)
+	if err := footerFits(r, size); err != nil {
+		return nil, err
+	}
 	file, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, fmt.Errorf("it is no Parquet file: %w", err)
@@ -30,6 +38,9 @@ func OpenParquet(r io.ReaderAt, size int64) (*Table, error) {
 	}
 	for _, group := range file.RowGroups() {
 		rows := int(group.NumRows())
+		if rows < 0 || rows > maxRows {
+			return nil, fmt.Errorf("a row group has %d rows, more than %d are not read", rows, maxRows)
+		}
 		if rows == 0 {
 			continue
 		}
@@ -43,6 +54,31 @@ func OpenParquet(r io.ReaderAt, size int64) (*Table, error) {
 		}})
 	}
 	return t, nil
+}
+
+// footerFits looks at the length of the metadata, for which the library makes room without a look at the file's size
+// (parquet.apache.org, File Format: metadata, four bytes of length, PAR1).
+func footerFits(r io.ReaderAt, size int64) error {
+	var end [8]byte
+	if size >= 12 {
+		if _, err := r.ReadAt(end[:], size-8); err != nil {
+			return err
+		}
+	}
+	if string(end[4:]) != "PAR1" {
+		return errors.New("it is no Parquet file, or one that was cut off: it does not end with PAR1")
+	}
+	if n := int64(binary.LittleEndian.Uint32(end[:])); n > size-12 {
+		return fmt.Errorf("the Parquet file is damaged: of %d bytes, %d are said to be metadata", size, n)
+	}
+	return nil
+}
+
+// damaged makes an error of the library's panic on a file that is not as it says.
+func damaged(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("the Parquet file is damaged: %v", r)
+	}
 }
 
 func logical(c *parquet.Column) format.LogicalTypeValue {
@@ -81,6 +117,7 @@ func parquetType(c *parquet.Column) Type {
 
 // readChunk decodes one column of a row group.
 func readChunk(chunk parquet.ColumnChunk, rows int, c *parquet.Column, t Type) (_ *Vector, err error) {
+	defer damaged(&err)
 	v := &Vector{}
 	put := setter(v, rows, c, t)
 	pages := chunk.Pages()
