@@ -10,7 +10,9 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -32,6 +34,19 @@ const maxAnswer = 6<<20 - 16<<10
 // Function is a Lambda handler for HTTP API events.
 type Function func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
 
+// Invoke takes an event as Lambda sends it, which makes a Function what lambda.Start calls without a copy of the event.
+func (f Function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	var event events.APIGatewayV2HTTPRequest
+	if err := json.Unmarshal(payload, &event); err != nil {
+		return nil, err
+	}
+	resp, err := f(ctx, event)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(resp)
+}
+
 // Handler serves HTTP API events with h. The Function never returns an error: what goes wrong is logged and answered with
 // JSON that names the trace id.
 func Handler(h http.Handler, log *slog.Logger) Function {
@@ -41,7 +56,11 @@ func Handler(h http.Handler, log *slog.Logger) Function {
 		event.RawPath = escapedPath(event)
 		event.RequestContext.DomainName = host(event)
 		event.QueryStringParameters = nil // RawQueryString has it all
-		resp, err := adapter.ProxyWithContext(context.WithValue(ctx, eventKey{}, &event), event)
+		body, err := takeBody(&event)
+		var resp events.APIGatewayV2HTTPResponse
+		if err == nil {
+			resp, err = adapter.ProxyWithContext(context.WithValue(ctx, eventKey{}, &sent{&event, body}), event)
+		}
 		if err != nil {
 			log.WarnContext(ctx, "event is no HTTP request", "error", err, "trace", traceID)
 			return failure(http.StatusBadRequest, "bad_request", "The request cannot be read.", traceID), nil
@@ -58,6 +77,49 @@ func Handler(h http.Handler, log *slog.Logger) Function {
 }
 
 type eventKey struct{}
+
+// sent is what the client sent.
+type sent struct {
+	event *events.APIGatewayV2HTTPRequest
+	body  *body
+}
+
+// body is a request's, given to the handler as it is in the event: large ones are not copied, and forgotten once they were
+// read.
+type body struct {
+	reader io.Reader
+	length int64
+}
+
+// takeBody takes the body out of the event.
+func takeBody(event *events.APIGatewayV2HTTPRequest) (*body, error) {
+	text := event.Body
+	event.Body = ""
+	if !event.IsBase64Encoded {
+		return &body{strings.NewReader(text), int64(len(text))}, nil
+	}
+	event.IsBase64Encoded = false
+	data, err := base64.StdEncoding.DecodeString(text)
+	return &body{bytes.NewReader(data), int64(len(data))}, err
+}
+
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (int, error) {
+	if b.reader == nil {
+		return 0, io.EOF
+	}
+	n, err := b.reader.Read(p)
+	if err != nil {
+		b.reader = nil
+	}
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (b *body) Close() error {
+	b.reader = nil
+	return nil
+}
 
 // escapedPath is the path as the client sent it, as far as that can be told: without the stage, and with everything that
 // would mean something else in a URL escaped again.
@@ -88,8 +150,10 @@ func host(e events.APIGatewayV2HTTPRequest) string {
 // answering calls h with the request that the client sent, and writes its answer the way net/http would have.
 func answering(h http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		event, _ := r.Context().Value(eventKey{}).(*events.APIGatewayV2HTTPRequest)
+		sent, _ := r.Context().Value(eventKey{}).(*sent)
+		event := sent.event
 		restore(r, event)
+		r.Body, r.ContentLength, r.GetBody = sent.body, sent.body.length, nil
 		a := &answer{header: http.Header{}}
 		if !a.serve(h, r, log, event.RequestContext.RequestID) {
 			a = &answer{header: http.Header{"Content-Type": {"application/json"}}, status: http.StatusInternalServerError}

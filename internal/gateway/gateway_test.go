@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"sort"
 	"strings"
 	"testing"
@@ -337,4 +338,41 @@ func FuzzHandler(f *testing.F) {
 			t.Errorf("status %d, %v", resp.StatusCode, err)
 		}
 	})
+}
+
+// TestALargeBodyIsNotCopied holds the memory of a large request to what reading the event's JSON takes: its text once without
+// escapes, and once as a string.
+func TestALargeBodyIsNotCopied(t *testing.T) {
+	text := strings.Repeat(`{"name": "value"}`+"\n", MaxRequestBody/18)
+	payload, err := json.Marshal(events.APIGatewayV2HTTPRequest{Version: "2.0", RawPath: "/", Body: text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read int64
+	handler := Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if n := r.ContentLength; n != int64(len(text)) {
+			t.Errorf("length %d, want %d", n, len(text))
+		}
+		if read, err = io.Copy(io.Discard, r.Body); err != nil {
+			t.Error(err)
+		}
+	}), slog.New(slog.DiscardHandler))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	answer, err := handler.Invoke(t.Context(), payload)
+	runtime.ReadMemStats(&after)
+	var resp events.APIGatewayV2HTTPResponse
+	if err != nil || json.Unmarshal(answer, &resp) != nil || resp.StatusCode != http.StatusOK || read != int64(len(text)) {
+		t.Errorf("answer %s, %v, %d bytes read", answer, err, read)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > uint64(len(text))*5/2 {
+		t.Errorf("%d bytes were allocated for a body of %d", n, len(text))
+	}
+}
+
+func TestWhatIsNoEventIsAnError(t *testing.T) {
+	handler := Handler(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	if _, err := handler.Invoke(t.Context(), []byte("[]")); err == nil {
+		t.Error("no error")
+	}
 }

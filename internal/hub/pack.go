@@ -44,17 +44,23 @@ func decompress(data []byte) ([]byte, error) {
 	return out, nil
 }
 
-// Pack makes the body of an item of v.
 // Pack writes v as it is stored in a body.
 func Pack(v any) ([]byte, error) {
-	data, err := json.Marshal(v)
-	if err != nil {
+	var p packed
+	if err := json.NewEncoder(&p).Encode(v); err != nil {
 		return nil, fmt.Errorf("pack: %w", err)
 	}
-	return compress(data), nil
+	return p, nil
 }
 
-// Unpack reads a body that [Pack] made.
+// packed compresses what is written to it, without a copy of it. Frames that follow each other are read as one.
+type packed []byte
+
+func (p *packed) Write(data []byte) (int, error) {
+	*p = encoder().EncodeAll(data, *p)
+	return len(data), nil
+}
+
 // Unpack reads what [Pack] wrote.
 func Unpack(data []byte, v any) error {
 	plain, err := decompress(data)

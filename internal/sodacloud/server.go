@@ -186,7 +186,12 @@ func (s *server) read(r *http.Request) ([]byte, error) {
 	default:
 		return nil, &Failure{Status: http.StatusUnsupportedMediaType, Code: "unsupported_encoding", Message: "Content-Encoding must be gzip or absent"}
 	}
-	data, err := io.ReadAll(io.LimitReader(from, s.MaxBody+1))
+	var buffer bytes.Buffer
+	if from == r.Body && r.ContentLength > 0 {
+		buffer.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := buffer.ReadFrom(io.LimitReader(from, s.MaxBody+1))
+	data := buffer.Bytes()
 	if err != nil {
 		return nil, &Failure{Status: http.StatusBadRequest, Code: "invalid_body", Message: "the body could not be read to its end", Cause: err}
 	}
