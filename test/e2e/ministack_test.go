@@ -622,6 +622,10 @@ func (s *sodalite) contract(client string, port int) {
 	waitFor(s.t, "results of the contract", 30*time.Second, func() bool { return s.outcomes()["No missing values"] == "pass" })
 	soda.mustWith([]string{"SODA_SCAN_ID=managed-1"}, 0, "data-source", "test", "-ds", "source.yml", "-sc", "cloud.yml")
 	soda.mustWith([]string{"SODA_SCAN_ID=managed-2"}, 3, "contract", "verify", "-c", "good.yml", "-ds", "nowhere.yml", "-sc", "cloud.yml", "-p")
+	// Code 3 is also that of a client that was not let in, which then tells the server nothing.
+	if !strings.Contains(soda.output, "port 1 failed") {
+		s.t.Fatalf("the client failed for another reason than its database: %s", soda.output)
+	}
 	if got := s.scanState("managed-2"); got != "failed" {
 		s.t.Errorf("the managed scan is %s", got)
 	}

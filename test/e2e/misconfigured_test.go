@@ -8,7 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/hub"
+	"github.com/sodalite-dq/sodalite/internal/notify"
 	"github.com/sodalite-dq/sodalite/internal/table"
+	"github.com/sodalite-dq/sodalite/internal/table/dynamo"
+	"github.com/sodalite-dq/sodalite/internal/table/dynamo/dynamotest"
 	"github.com/sodalite-dq/sodalite/test/lambdahost"
 )
 
@@ -62,6 +67,9 @@ func TestMisconfiguredFunctions(t *testing.T) {
 				t.Errorf("healthz: %d %s", resp.StatusCode, resp.Body)
 			}
 			a.logged("dashboard", c.fix)
+			if out, err := a.function("scan").Invoke(t.Context(), []byte(`{"tick":true}`)); err == nil || !strings.Contains(err.Error(), c.fix) {
+				t.Errorf("scan: %s, %v; want %q", out, err, c.fix)
+			}
 			for function, sk := range map[string]string{"digest": "DOC", "notify": "ALERT"} {
 				if failed := a.wake(function, table.Key{PK: "SCAN#x", SK: sk}).BatchItemFailures; len(failed) != 1 {
 					t.Errorf("%s: failures %v, want the one record", function, failed)
@@ -69,6 +77,31 @@ func TestMisconfiguredFunctions(t *testing.T) {
 				a.logged(function, c.fix)
 			}
 		})
+	}
+}
+
+// TestMissingSecretOfADestination: the message waits, and the log says what to mend.
+func TestMissingSecretOfADestination(t *testing.T) {
+	const arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack-AbCdEf"
+	a := startAWSForm(t, "SODALITE_SLACK_WEBHOOK_URL_ARN="+arn, "AWS_ENDPOINT_URL_SECRETS_MANAGER="+refusing(t, "ResourceNotFoundException", "Secrets Manager can't find the specified secret."))
+	items := dynamo.New(dynamotest.Client(dynamotest.Start(t)), a.table, time.Now)
+	store := hub.New(items, time.Now, hub.Retention{})
+	scan := &dq.Scan{ID: "one", Definition: "nightly", State: dq.CompletedWithFailures, DataTime: time.Now(), Results: []dq.Result{
+		{Check: dq.Check{Identity: "a", Name: "No negative amounts", Dataset: dq.DatasetRef{DataSource: "shop", Name: "orders"}}, Outcome: dq.Fail},
+	}}
+	if _, err := store.Accept(t.Context(), scan); err != nil {
+		t.Fatal(err)
+	}
+	if failed := a.wake("digest", table.Key{PK: "SCAN#one", SK: "DOC"}).BatchItemFailures; len(failed) != 0 {
+		t.Errorf("digest failed: %v", failed)
+	}
+	if failed := a.wake("notify", table.Key{PK: "SCAN#one", SK: "ALERT"}).BatchItemFailures; len(failed) != 0 {
+		t.Errorf("notify holds up the stream: %v", failed)
+	}
+	a.logged("notify", "check that it is in this region")
+	deliveries, err := notify.Deliveries(t.Context(), items, "one")
+	if err != nil || len(deliveries) != 1 || deliveries[0].State != notify.Retry {
+		t.Errorf("deliveries %+v, %v; want one that waits", deliveries, err)
 	}
 }
 
