@@ -48,6 +48,10 @@ func (r *Reference) Check() error {
 		return fmt.Errorf("the reference has %d bins and %d weights, it must have as many of both", size, len(r.Weights))
 	case !(math.Abs(sum-1) < 1.5e-3):
 		return fmt.Errorf("the weights of the reference must sum up to 1, they make %g", sum)
+	case slices.ContainsFunc(slices.Concat(r.Bins, r.Weights), func(f float64) bool { return math.IsNaN(f) || math.IsInf(f, 0) }):
+		return errors.New("bins and weights must be finite numbers")
+	case slices.ContainsFunc(r.Weights, func(w float64) bool { return w < 0 }):
+		return errors.New("weights must not be below 0")
 	case r.Continuous && !slices.IsSorted(r.Bins):
 		return errors.New("the bins of the reference must be in order")
 	}
@@ -57,13 +61,17 @@ func (r *Reference) Check() error {
 // repetitions is how often reference data are drawn; the median counts.
 const repetitions = 10
 
-// Values compares the numbers of a column, NULL left out, of which there are rows in all. The result is a p-value for ks, a distance for
-// the others.
+// Values compares the numbers of a column, of which there are rows in all; NULL is left out by the caller, NaN here. The result is
+// a p-value for ks, a distance for the others.
 func (r *Reference) Values(method string, values []float64, rows int) (float64, error) {
+	values = slices.DeleteFunc(slices.Clone(values), math.IsNaN)
 	if len(values) == 0 {
 		return 0, errors.New("there are no values to compare")
 	}
-	values = slices.Sorted(slices.Values(values))
+	slices.Sort(values)
+	if math.IsInf(values[0], 0) || math.IsInf(values[len(values)-1], 0) {
+		return 0, errors.New("there are infinite values, which have no distance")
+	}
 	var results []float64
 	for seed := range uint32(repetitions) {
 		results = append(results, compare(method, r.draw(rows, seed), values))

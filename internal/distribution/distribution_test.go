@@ -83,6 +83,8 @@ func TestWhatCannotBeCompared(t *testing.T) {
 		"too few weights":    {Reference{Continuous: true, Bins: []float64{1, 2}, Weights: []float64{1}}, "2 bins and 1 weights"},
 		"weights too light":  {Reference{Labels: []string{"a", "b"}, Weights: []float64{.5, .4}}, "sum up to 1"},
 		"weights not finite": {Reference{Labels: []string{"a"}, Weights: []float64{math.NaN()}}, "sum up to 1"},
+		"bins not finite":    {Reference{Continuous: true, Bins: []float64{1, math.NaN()}, Weights: []float64{0, 1}}, "finite"},
+		"weights below 0":    {Reference{Labels: []string{"a", "b"}, Weights: []float64{1.5, -.5}}, "below 0"},
 		"bins out of order":  {Reference{Continuous: true, Bins: []float64{2, 1}, Weights: []float64{0, 1}}, "in order"},
 	} {
 		if err := c.r.Check(); err == nil || !strings.Contains(err.Error(), c.says) {
@@ -97,8 +99,14 @@ func TestWhatCannotBeCompared(t *testing.T) {
 			t.Errorf("%v: %v, want %q", counts, err, says)
 		}
 	}
-	if _, err := (&Reference{Continuous: true, Bins: []float64{1}, Weights: []float64{1}}).Values("ks", nil, 3); err == nil {
-		t.Error("no values are compared")
+	point := &Reference{Continuous: true, Bins: []float64{1}, Weights: []float64{1}}
+	for _, values := range [][]float64{nil, {math.NaN()}, {1, math.Inf(1)}} {
+		if _, err := point.Values("ks", values, 3); err == nil {
+			t.Errorf("%v can be compared", values)
+		}
+	}
+	if p, err := point.Values("ks", []float64{math.NaN(), 1, math.NaN()}, 3); p != 1 || err != nil {
+		t.Errorf("NaN counts: %v, %v", p, err)
 	}
 }
 

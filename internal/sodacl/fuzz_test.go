@@ -72,3 +72,33 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+// FuzzReference: whatever a file with a reference distribution has, it is one that can be compared with, or the check says why not.
+func FuzzReference(f *testing.F) {
+	f.Add("distribution_type: continuous\ndistribution_reference: {bins: [0, 1.5], weights: [0, 1]}", "ks")
+	f.Add("a:\n  distribution_type: categorical\n  distribution reference: {bins: [x, 1, null], weights: [0.2, 0.2, 0.6]}", "psi")
+	f.Add("a: {distribution_type: continuous, distribution_reference: {bins: &x [.nan, .inf], weights: *x}}", "")
+	f.Fuzz(func(t *testing.T, text, method string) {
+		if strings.ContainsAny(method, "\n\r'\u0085\u2028\u2029") {
+			t.Skip()
+		}
+		checks := "checks for t:\n  - distribution_difference(c, a) > 0:\n      distribution reference file: r.yml\n      method: '" + method + "'\n  - distribution_difference(c) > 0:\n      distribution reference file: r.yml\n"
+		p := sodacl.ParseWith([]sodacl.File{{Name: "checks.yml", Text: []byte(checks)}}, variables(), func(string) ([]byte, error) { return []byte(text), nil })
+		for _, table := range p.Tables {
+			for _, c := range table.Partitions[0].Checks {
+				if c.Problem != "" {
+					continue
+				}
+				d := c.Distribution
+				if err := d.Check(); err != nil {
+					t.Errorf("a reference is kept that is wrong: %v", err)
+				}
+				if d.Continuous && len(d.Bins) < 100 {
+					if _, err := d.Values(d.Method, []float64{d.Bins[0], 1, 2}, 4); err != nil && len(d.Bins) == 0 {
+						t.Error(err)
+					}
+				}
+			}
+		}
+	})
+}
