@@ -45,6 +45,7 @@ func (s *Sampling) excluded(table string) columnPatterns {
 
 // anyCase is a pattern of Soda's: a regular expression in which * stands alone for any text.
 func anyCase(pattern string) *regexp.Regexp {
+	pattern = strings.ToValidUTF8(pattern, "\uFFFD")
 	wild := strings.NewReplacer("*", ".*", "%", ".*")
 	if re, err := regexp.Compile("(?is)^(?:" + wild.Replace(pattern) + ")$"); err == nil {
 		return re
