@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"testing"
 )
 
@@ -38,6 +40,34 @@ func TestFunctionsAreSmall(t *testing.T) {
 		binary.Close()
 	}
 }
+
+// atStart is how many allocations the packages of a function may make before main, which is what its cold start waits for and
+// a busy machine does not change. Tables of the AWS SDK are most of them (docs/performance.md).
+var atStart = map[string]int{"ingest": 14_500, "digest": 7_500, "notify": 9_000, "scan": 19_000, "dashboard": 15_000}
+
+func TestFunctionsDoLittleBeforeMain(t *testing.T) {
+	for name, most := range atStart {
+		start := exec.Command(function(t, name, "")) // it ends at once: there are no settings
+		start.Env = []string{"GODEBUG=inittrace=1"}
+		out, _ := start.CombinedOutput()
+		packages, allocations := 0, 0
+		for _, m := range initialised.FindAllStringSubmatch(string(out), -1) {
+			n, err := strconv.Atoi(m[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			packages, allocations = packages+1, allocations+n
+		}
+		if packages < 50 || allocations > most {
+			t.Errorf("function %s: %d packages make %d allocations before main, at most %d", name, packages, allocations, most)
+		} else {
+			t.Logf("%s: %d packages, %d allocations", name, packages, allocations)
+		}
+	}
+}
+
+// initialised is a line of GODEBUG=inittrace=1 (package runtime).
+var initialised = regexp.MustCompile(`(?m)^init \S+ @.*, (\d+) allocs$`)
 
 // packed is a bootstrap as AWS gets it.
 func packed(t *testing.T, bootstrap string) []byte {

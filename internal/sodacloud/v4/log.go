@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/sodacloud/wire"
@@ -99,13 +100,15 @@ func ReadLogBatch(data []byte) []StreamedLine {
 }
 
 // identifier is how clients from 4.0 on write a dataset into their log before they ask for its configuration.
-var identifier = regexp.MustCompile(`DatasetIdentifier\(data_source='([^']+)', prefixes=\[([^\]]*)\], dataset='([^']+)'\)`)
+var identifier = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`DatasetIdentifier\(data_source='([^']+)', prefixes=\[([^\]]*)\], dataset='([^']+)'\)`)
+})
 
 // datasetOfLog finds the dataset that a log is about. Of a managed run that fails before it has results the client tells
 // neither scan definition nor dataset in any other way.
 func datasetOfLog(lines []dq.LogLine) (dq.DatasetRef, bool) {
 	for _, l := range lines {
-		found := identifier.FindStringSubmatch(l.Message)
+		found := identifier().FindStringSubmatch(l.Message)
 		if found == nil {
 			continue
 		}

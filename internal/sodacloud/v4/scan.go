@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
@@ -149,11 +150,11 @@ func said(extra map[string]json.RawMessage) map[string]json.RawMessage {
 	return extra
 }
 
-var usableID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+var usableID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`) })
 
 // CheckID refuses what cannot be the id of a scan: ids stand in addresses. Errors are of type [*wire.Error].
 func CheckID(path, id string) error {
-	if usableID.MatchString(id) {
+	if usableID().MatchString(id) {
 		return nil
 	}
 	return wire.Bad(path, fmt.Sprintf("%q cannot be a scan id; want up to 64 letters, digits, _ and -, such as a UUID", dq.Truncate(id, 80)))
@@ -167,7 +168,7 @@ type builder struct{ scan *dq.Scan }
 func (b *builder) cover(m *message) {
 	if m.contract != nil {
 		b.scan.Contract = &dq.ContractRef{Path: dq.Truncate(m.contract.Metadata.Source.FilePath, 500)}
-		if usableID.MatchString(m.contract.FileID) {
+		if usableID().MatchString(m.contract.FileID) {
 			b.scan.Contract.File = m.contract.FileID
 		}
 		if d, ok := dq.ParseQualifiedName(b.scan.Definition); ok && d.DataSource == b.scan.DataSource {
