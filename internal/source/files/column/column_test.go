@@ -26,7 +26,10 @@ func TestTypesOfCSV(t *testing.T) {
 	for text, want := range map[string]string{
 		"a\n1\n\n-2\n": "a bigint", "a,b\n1,x\n2.5,\n": "a double, b varchar", "a,b\ntrue,1e3\nFALSE,.5\n": "a boolean, b double",
 		"a;b\n2026-03-01;2026-03-01 10:00\n2026-02-28;\n": "a date, b timestamp", "a,b\n2026-03-01,x\n2026-03-01T10:00:00Z,y\n": "a timestamp with time zone, b varchar",
-		"a,b\n2026-02-30,nan\n2026-03-01,1\n": "a varchar, b varchar", "a,a,\n9223372036854775808,1_0,0x1\n": "a double, a_1 varchar, column2 varchar",
+		"a,b,c\n2026-03-01 23:59:59,2026-03-01 24:00:00,1e999\n2026-03-01T00:00:00,2026-03-01 10:00:00,1\n": "a timestamp, b varchar, c varchar",
+		"a,b,c\n1.2.3,2026-03-01 1a:00:00,2026-03-01 10-00:00\n":                                            "a varchar, b varchar, c varchar", "a,b,c\n-1.,1-,-\n": "a double, b varchar, c varchar",
+		"a,b\n" + strings.Repeat("9", 299) + ".5," + strings.Repeat("9", 400) + "\n": "a double, b varchar",
+		"a,b\n2026-02-30,nan\n2026-03-01,1\n":                                        "a varchar, b varchar", "a,a,\n9223372036854775808,1_0,0x1\n": "a double, a_1 varchar, column2 varchar",
 		"\xef\xbb\xbf\"a\"\t\"b \"\"c\"\"\"\n1\t\"x\ny\"\n": `a bigint, b "c" varchar`, "a,b\n": "a varchar, b varchar", "a,b\n1,\ntrue,\n": "a varchar, b varchar",
 	} {
 		table, err := column.ReadCSV(t.Context(), []byte(text), column.CSV{})

@@ -76,18 +76,25 @@ func isInteger(s string) bool {
 
 // isNumber leaves out what Go alone takes for numbers: hexadecimal, underscores, inf and nan.
 func isNumber(s string) bool {
-	digit := false
+	digit, dots, exponent := false, 0, false
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c >= '0' && c <= '9':
 			digit = true
-		case c == '.', c == '-' && (i == 0 || s[i-1]|32 == 'e'), c == '+' && s[max(i-1, 0)]|32 == 'e', c|32 == 'e' && digit:
+		case c == '.':
+			dots++
+		case c == '-' && (i == 0 || s[i-1]|32 == 'e'), c == '+' && s[max(i-1, 0)]|32 == 'e':
+		case c|32 == 'e' && digit:
+			exponent = true
 		default:
 			return false
 		}
 	}
-	if !digit {
+	if !digit || dots > 1 {
 		return false
+	}
+	if !exponent && len(s) < 300 { // too short to be out of range
+		return true
 	}
 	_, err := strconv.ParseFloat(s, 64)
 	return err == nil
@@ -100,6 +107,9 @@ func timeType(s string) Type {
 	}
 	if len(s) == len(time.DateOnly) {
 		return Date
+	}
+	if len(s) == len(time.DateTime) && (s[10] == ' ' || s[10] == 'T') && isClock(s[11:]) { // what most are, without time.Parse
+		return Timestamp
 	}
 	if _, zoned, ok := isoTime(s); ok {
 		if zoned {
@@ -124,6 +134,14 @@ func isDay(s string) bool {
 	}
 	_, err := time.Parse(time.DateOnly, s[:10])
 	return err == nil
+}
+
+// isClock tells whether HH:MM:SS is a time of day.
+func isClock(s string) bool {
+	hour, ok1 := two(s)
+	minute, ok2 := two(s[3:])
+	second, ok3 := two(s[6:])
+	return ok1 && ok2 && ok3 && s[2] == ':' && s[5] == ':' && hour < 24 && minute < 60 && second < 60
 }
 
 func two(s string) (int, bool) {
