@@ -136,6 +136,7 @@ func (d *duckDB) tools(b *testing.B, dir, checks string) (ours, theirs *tool) {
 
 func (d *duckDB) time(b *testing.B, statement string) time.Duration {
 	took, err := time.ParseDuration(d.script(b, `db = duckdb.connect(sys.argv[1], read_only=True)
+db.execute("SET enable_progress_bar = false")
 begin = time.time()
 db.execute(sys.argv[2]).fetchall()
 print("%fs" % (time.time() - begin))`, statement))
