@@ -23,6 +23,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/source"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
 	"github.com/sodalite-dq/sodalite/internal/wiring/sources"
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 // The differential test runs the reference client beside this engine on tables and checks that a seed makes up, and compares
@@ -50,14 +51,7 @@ type reference struct {
 // startReference runs testdata/reference.py with the Python of the client that the variable names.
 func startReference(t *testing.T, variable string) *reference {
 	t.Helper()
-	soda := os.Getenv(variable)
-	if soda == "" {
-		message := variable + ` is not set: this test did not run. Say eval "$(test/provide)" to have what it needs.`
-		if os.Getenv("SODALITE_REAL") == "required" {
-			t.Fatal(message)
-		}
-		t.Skip("SKIPPED: " + message)
-	}
+	soda := component.Path(t, variable)
 	cmd := exec.Command(filepath.Join(filepath.Dir(soda), "python"), "testdata/reference.py")
 	// The client looks variables up in the environment first; ours sees none in these tests.
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "SODA_CORE_TELEMETRY_ENABLED=false"}

@@ -23,6 +23,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 // cloud stands in for a server: it accepts everything and keeps the last results.
@@ -80,7 +81,7 @@ var contractDeviations = map[string]map[string]string{
 // TestContractsAsTheReferenceClient runs the reference client and sodalite contract verify on the same contracts and tables,
 // and compares exit codes and all that both push.
 func TestContractsAsTheReferenceClient(t *testing.T) {
-	client := real(t, "SODALITE_SODA4")
+	client := component.Path(t, "SODALITE_SODA4")
 	database := postgrestest.Start(t)
 	tables, err := os.ReadFile("testdata/contracts/tables.sql")
 	if err != nil {
@@ -328,7 +329,7 @@ func sorted(v any) any {
 
 // TestContractsRunByTheSystem lets the real client verify contracts on the system's own engine (verify -r).
 func TestContractsRunByTheSystem(t *testing.T) {
-	client := real(t, "SODALITE_SODA4")
+	client := component.Path(t, "SODALITE_SODA4")
 	database := postgrestest.Start(t)
 	database.Exec(t, orders)
 	s := startSodalite(t, "SODALITE_SOURCE_PASSWORD=secret")
@@ -406,7 +407,7 @@ func TestCanceledRunsOfContracts(t *testing.T) {
 		"oldest": {"SODALITE_SODA4_OLDEST", "-a", 0}, // which takes a canceled scan for one that went well
 	} {
 		t.Run(version, func(t *testing.T) {
-			client := real(t, c.variable)
+			client := component.Path(t, c.variable)
 			database := postgrestest.Start(t)
 			database.Exec(t, orders)
 			s := startSodalite(t, "SODALITE_SOURCE_PASSWORD=secret")

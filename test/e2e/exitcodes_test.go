@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 const badTables = `
@@ -89,7 +90,7 @@ var mistakes = []mistaken{
 // TestMistakesEndAsInTheReference: what is wrong ends with the exit code of Soda Core 3, and with its outcomes; nothing prints the
 // password, and each mistake is told with its place or in the database's words.
 func TestMistakesEndAsInTheReference(t *testing.T) {
-	client := real(t, "SODALITE_SODA_POSTGRES")
+	client := component.Path(t, "SODALITE_SODA_POSTGRES")
 	database := postgrestest.Start(t)
 	database.Exec(t, badTables)
 	as := func(user string, port int) string {

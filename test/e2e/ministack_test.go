@@ -40,6 +40,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
 	"github.com/sodalite-dq/sodalite/internal/table/dynamo"
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 // miniStack is a running emulator of AWS.
@@ -51,9 +52,9 @@ type miniStack struct {
 // startMiniStack starts the emulator. Its functions reach it at the address that seen makes of its own.
 func startMiniStack(t *testing.T, seen func(endpoint string) string) *miniStack {
 	t.Helper()
-	port := freePort(t)
+	port := component.FreePort(t)
 	m := &miniStack{endpoint: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	cmd := exec.Command(real(t, "SODALITE_MINISTACK"))
+	cmd := exec.Command(component.Path(t, "SODALITE_MINISTACK"))
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "BIND_HOST=127.0.0.1", "IOT_MTLS_ENABLED=0", fmt.Sprintf("GATEWAY_PORT=%d", port), "AWS_ENDPOINT_URL="+seen(m.endpoint))
 	start(t, cmd)
@@ -146,7 +147,7 @@ var functions = []string{"ingest", "digest", "notify", "scan", "dashboard"}
 func (m *miniStack) deploy(t *testing.T, name, zips string, parameters ...string) *stack {
 	t.Helper()
 	s := &stack{miniStack: m}
-	cmd := exec.Command(filepath.Join(filepath.Dir(real(t, "SODALITE_SAM")), "python"), append([]string{"deploy.py", m.endpoint, name, "../../template.yaml", zips}, parameters...)...)
+	cmd := exec.Command(filepath.Join(filepath.Dir(component.Path(t, "SODALITE_SAM")), "python"), append([]string{"deploy.py", m.endpoint, name, "../../template.yaml", zips}, parameters...)...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
@@ -258,7 +259,7 @@ func (s *stack) invoke(t *testing.T, function, input string) {
 // streams, SNS and Slack. Then it compares what each function did with what its role allows. Where the emulator is weaker
 // than AWS is told in deploy.py.
 func TestTheStackOnMiniStack(t *testing.T) {
-	client := real(t, "SODALITE_SODA_POSTGRES")
+	client := component.Path(t, "SODALITE_SODA_POSTGRES")
 	database := postgrestest.Start(t)
 	database.Exec(t, orders+" INSERT INTO orders VALUES (4, 8, NULL);")
 	slack := notifytest.StartSlack(t)
@@ -319,7 +320,7 @@ func TestTheStackOnMiniStack(t *testing.T) {
 	stack.invoke(t, "NotifyFunction", `{"sweep": true}`) // the schedule's own input; its minute is too long for a test
 	waitFor(t, "all digested", 30*time.Second, func() bool { return s.outcomes()["last"] == "pass" })
 	s.late()
-	s.contract(real(t, "SODALITE_SODA4"), database.Port)
+	s.contract(component.Path(t, "SODALITE_SODA4"), database.Port)
 	s.browse()
 	database.Exec(t, "CREATE TABLE wide (id int); INSERT INTO wide VALUES (1)")
 	stack.runsScans(t, s, database, slack)
@@ -366,7 +367,7 @@ func (s *stack) runsScans(t *testing.T, system *sodalite, database *postgrestest
 	}
 
 	database.Exec(t, "UPDATE orders SET amount = -4 WHERE id = 3")
-	soda := newScanner4(t, real(t, "SODALITE_SODA4"), system, database.Port)
+	soda := newScanner4(t, component.Path(t, "SODALITE_SODA4"), system, database.Port)
 	soda.must(1, "contract", "verify", "-c", "fail.yml", "-sc", "cloud.yml", "-r", "-p")
 	soda.must(2, "contract", "verify", "-c", "warn.yml", "-sc", "cloud.yml", "-r")
 

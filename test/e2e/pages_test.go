@@ -17,6 +17,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/chromedp"
+
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 // browser is a headless Chromium that is signed in.
@@ -102,7 +104,7 @@ const violations = `axe.run({resultTypes: ['violations']}).then(found => found.v
 // accessible fails for each violation on the page that the browser shows.
 func (b *browser) accessible(t *testing.T) {
 	t.Helper()
-	axe, err := os.ReadFile(real(t, "SODALITE_AXE"))
+	axe, err := os.ReadFile(component.Path(t, "SODALITE_AXE"))
 	if err != nil {
 		t.Fatal(err)
 	}

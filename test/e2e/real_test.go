@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,22 +19,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// real gives the program that an environment variable names. Without it the test is skipped with a word, or fails where
-// real components are required.
-func real(t *testing.T, variable string) string {
-	t.Helper()
-	if path := os.Getenv(variable); path != "" {
-		return path
-	}
-	message := variable + ` is not set: this test did not run. Say eval "$(test/provide)" to have what it needs.`
-	if os.Getenv("SODALITE_REAL") == "required" {
-		t.Fatal(message)
-	}
-	t.Skip("SKIPPED: " + message)
-	return ""
-}
+	"github.com/sodalite-dq/sodalite/test/component"
+)
 
 // builds keeps what this package's tests compile, each once.
 var builds struct {
@@ -78,16 +64,6 @@ func TestMain(m *testing.M) {
 		os.RemoveAll(builds.dir)
 	}
 	os.Exit(code)
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // logged writes a process's output to the test's log and keeps it.
@@ -172,7 +148,7 @@ func startWith(t *testing.T, flags []string, env ...string) *sodalite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := "127.0.0.1:" + strconv.Itoa(freePort(t))
+	address := "127.0.0.1:" + strconv.Itoa(component.FreePort(t))
 	s := &sodalite{t: t, url: "http://" + address, flags: []string{"--data", t.TempDir()}}
 	cmd := exec.Command(path, slices.Concat([]string{"serve", "--listen", address}, s.flags, flags)...)
 	cmd.Env = append(os.Environ(), env...)

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 const visitors = `
@@ -181,7 +182,7 @@ func alike(t *testing.T, line string) string {
 // TestSamplesAreThoseOfTheReference: the rows of failed checks that sodalite scan uploads are those that Soda Core 3 uploads,
 // with the same columns kept back; neither uploads any where the server takes none, and a local scan never does.
 func TestSamplesAreThoseOfTheReference(t *testing.T) {
-	client := real(t, "SODALITE_SODA_POSTGRES")
+	client := component.Path(t, "SODALITE_SODA_POSTGRES")
 	database := postgrestest.Start(t)
 	database.Exec(t, visitors)
 	on, off := startSodalite(t, "SODALITE_SAMPLES=on"), startSodalite(t)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/notify/notifytest"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 const orders = `
@@ -31,7 +32,7 @@ func configuration(port int) string {
 // one Slack and one SNS message; a scan that cannot connect makes none, keeps the outcomes, and shows as a warning, until
 // the next good scan.
 func TestARealScanIsShownAndAlertedOnce(t *testing.T) {
-	client := real(t, "SODALITE_SODA_POSTGRES")
+	client := component.Path(t, "SODALITE_SODA_POSTGRES")
 	database := postgrestest.Start(t)
 	cloud := startMiniStack(t, func(endpoint string) string { return endpoint })
 	topic, err := sns.NewFromConfig(cloud.config).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("alerts")})
@@ -155,7 +156,7 @@ func (s *sodalite) warning() *scanWarning {
 
 // TestHistoryAttributesAndSamples lets a real client ask for all that it can: change over time, attributes, uploads.
 func TestHistoryAttributesAndSamples(t *testing.T) {
-	client := real(t, "SODALITE_SODA_DUCKDB")
+	client := component.Path(t, "SODALITE_SODA_DUCKDB")
 	s := startSodalite(t, "SODALITE_SAMPLES=on")
 	soda := newScanner(t, client, map[string]string{
 		"configuration.yml": "data_source shop:\n  type: duckdb\n  path: shop.duckdb\n" + s.snippet(),

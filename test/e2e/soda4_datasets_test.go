@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 // TestSodaCore4OnDuckDB verifies contracts of datasets with one container and with none, and with names that are no ASCII.
 func TestSodaCore4OnDuckDB(t *testing.T) {
-	for version, variable := range map[string]string{"newest": "SODALITE_SODA4", "oldest": "SODALITE_SODA4_OLDEST"} {
+	for version, variable := range soda4Clients {
 		t.Run(version, func(t *testing.T) {
-			client := real(t, variable)
+			client := component.Path(t, variable)
 			s := startSodalite(t)
 			const body = "\ncolumns:\n  - name: größe\n    checks:\n      - duplicate:\n          name: Größen sind eindeutig 🚨 <b>\nchecks:\n  - row_count:\n"
 			soda := newScanner(t, client, map[string]string{
@@ -41,7 +42,7 @@ func TestSodaCore4OnDuckDB(t *testing.T) {
 // TestBothGenerationsOnOneTable scans one table with Soda Core 3 and 4: on the page of either name the checks of both stand
 // together, each with its language.
 func TestBothGenerationsOnOneTable(t *testing.T) {
-	newest, older := real(t, "SODALITE_SODA4"), real(t, "SODALITE_SODA_POSTGRES")
+	newest, older := component.Path(t, "SODALITE_SODA4"), component.Path(t, "SODALITE_SODA_POSTGRES")
 	database := postgrestest.Start(t)
 	database.Exec(t, orders)
 	s := startSodalite(t)

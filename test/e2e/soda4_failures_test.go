@@ -16,14 +16,15 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/notify/notifytest"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 // TestResultsOfSodaCore4ThatAreRefused lets inserts fail in all ways: the client says that nothing was sent, and nothing of the
 // results is left.
 func TestResultsOfSodaCore4ThatAreRefused(t *testing.T) {
-	for version, variable := range map[string]string{"newest": "SODALITE_SODA4", "oldest": "SODALITE_SODA4_OLDEST"} {
+	for version, variable := range soda4Clients {
 		t.Run(version, func(t *testing.T) {
-			client := real(t, variable)
+			client := component.Path(t, variable)
 			database := postgrestest.Start(t)
 			database.Exec(t, orders)
 			slack := notifytest.StartSlack(t)
@@ -80,7 +81,7 @@ func TestResultsOfSodaCore4ThatAreRefused(t *testing.T) {
 // TestKilledClients kills real clients while they scan. Those tell nothing of a scan before its results are there, which is why
 // there is a launcher: it says that the scan failed, and the dataset warns until the next good scan.
 func TestKilledClients(t *testing.T) {
-	client := real(t, "SODALITE_SODA4")
+	client := component.Path(t, "SODALITE_SODA4")
 	database := postgrestest.Start(t)
 	database.Exec(t, orders)
 	s := startSodalite(t)

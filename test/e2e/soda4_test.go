@@ -13,6 +13,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/notify/notifytest"
 	"github.com/sodalite-dq/sodalite/internal/source/postgres/postgrestest"
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 // soda4 runs any command of a Soda Core 4 client in its folder and gives the exit code.
@@ -67,13 +68,16 @@ func newScanner4(t *testing.T, client string, s *sodalite, port int) *scanner {
 	})
 }
 
+// soda4Clients are the variables of test/provide that name the clients, by their version.
+var soda4Clients = map[string]string{"newest": "SODALITE_SODA4", "oldest": "SODALITE_SODA4_OLDEST"}
+
 // TestSodaCore4 runs every command of the newest and of the oldest Soda Core 4 against PostgreSQL, and looks at what the
 // system shows and whom it tells after each.
 func TestSodaCore4(t *testing.T) {
-	for version, variable := range map[string]string{"newest": "SODALITE_SODA4", "oldest": "SODALITE_SODA4_OLDEST"} {
+	for version, variable := range soda4Clients {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			allCommandsOfSoda4(t, real(t, variable), version == "oldest")
+			allCommandsOfSoda4(t, component.Path(t, variable), version == "oldest")
 		})
 	}
 }

@@ -4,7 +4,6 @@ package mysqltest
 import (
 	"database/sql"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	_ "github.com/go-sql-driver/mysql"
+
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 // variable names MariaDB's server program.
@@ -30,14 +31,7 @@ const Password = "open sesame"
 // required.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	program := os.Getenv(variable)
-	if program == "" {
-		message := variable + ` is not set: this test did not run. Say eval "$(test/provide)" to have what it needs.`
-		if os.Getenv("SODALITE_REAL") == "required" {
-			tb.Fatal(message)
-		}
-		tb.Skip("SKIPPED: " + message)
-	}
+	program := component.Path(tb, variable)
 	dir, err := os.MkdirTemp("", "sodalite-mariadb")
 	if err != nil {
 		tb.Fatal(err)
@@ -54,12 +48,7 @@ func Start(tb testing.TB) *Server {
 	if err := os.WriteFile(setup, []byte(statements), 0o644); err != nil {
 		tb.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s := &Server{Port: l.Addr().(*net.TCPAddr).Port}
-	l.Close()
+	s := &Server{Port: component.FreePort(tb)}
 	server := exec.Command(program, "--no-defaults", "--datadir="+data, "--socket="+socket, "--pid-file="+filepath.Join(dir, "pid"), "--bind-address=127.0.0.1", "--port="+strconv.Itoa(s.Port),
 		"--init-file="+setup, "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin", "--skip-name-resolve")
 	server.SysProcAttr, server.Dir = as, dir

@@ -2,7 +2,6 @@
 package postgrestest
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -12,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 // variable names the folder with PostgreSQL's server programs.
@@ -27,20 +28,7 @@ type Server struct {
 // are required.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{bin: os.Getenv(variable)}
-	if s.bin == "" {
-		message := variable + ` is not set: this test did not run. Say eval "$(test/provide)" to have what it needs.`
-		if os.Getenv("SODALITE_REAL") == "required" {
-			tb.Fatal(message)
-		}
-		tb.Skip("SKIPPED: " + message)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s.Port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	s := &Server{bin: component.Path(tb, variable), Port: component.FreePort(tb)}
 	dir, err := os.MkdirTemp("", "sodalite-pg")
 	if err != nil {
 		tb.Fatal(err)

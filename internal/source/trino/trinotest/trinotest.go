@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +17,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 // variable names the folder with Trino's libraries (lib) and plugins (plugin).
@@ -57,16 +58,9 @@ query.max-memory-per-node=100MB
 // required.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	home := os.Getenv(variable)
-	if home == "" {
-		message := variable + ` is not set: this test did not run. Say eval "$(test/provide)" to have what it needs.`
-		if os.Getenv("SODALITE_REAL") == "required" {
-			tb.Fatal(message)
-		}
-		tb.Skip("SKIPPED: " + message)
-	}
+	home := component.Path(tb, variable)
 	dir := tb.TempDir()
-	s := &Server{HTTP: freePort(tb), HTTPS: freePort(tb)}
+	s := &Server{HTTP: component.FreePort(tb), HTTPS: component.FreePort(tb)}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
 	s.Token = token(key)
@@ -143,13 +137,4 @@ func token(key []byte) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(signed))
 	return signed + "." + encode(mac.Sum(nil))
-}
-
-func freePort(tb testing.TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

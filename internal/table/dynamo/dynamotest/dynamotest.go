@@ -22,6 +22,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/sodalite-dq/sodalite/internal/table/dynamo"
+	"github.com/sodalite-dq/sodalite/test/component"
 )
 
 // variable names the folder with the jars of DynamoDB Local.
@@ -31,13 +32,7 @@ const variable = "SODALITE_DYNAMODB_LOCAL"
 // skipped with a word, or fails where real components are required.
 func Start(tb testing.TB) (endpoint string) {
 	tb.Helper()
-	if os.Getenv(variable) == "" {
-		message := variable + ` is not set: this test did not run. Say eval "$(test/provide)" to have what it needs.`
-		if os.Getenv("SODALITE_REAL") == "required" {
-			tb.Fatal(message)
-		}
-		tb.Skip("SKIPPED: " + message)
-	}
+	component.Path(tb, variable)
 	endpoint, err := local()
 	if err != nil {
 		tb.Fatal(err)
