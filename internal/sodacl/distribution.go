@@ -83,7 +83,7 @@ func (d *DistributionOf) read(args []string) (problem string) {
 	object := doc.Content[0]
 	names, isNamed := namedObjects(object)
 	if len(args) > 1 {
-		if object = member(object, args[1]); object == nil {
+		if object = yamldoc.Member(object, args[1]); object == nil {
 			return "the file " + d.file + " has no distribution named " + strconv.Quote(args[1]) + "; it has " + strings.Join(names, ", ")
 		}
 	} else if isNamed {
@@ -102,7 +102,7 @@ func (d *DistributionOf) read(args []string) (problem string) {
 }
 
 func (d *DistributionOf) fill(object *yaml.Node) (problem string) {
-	switch kind := member(object, "distribution_type"); {
+	switch kind := yamldoc.Member(object, "distribution_type"); {
 	case kind == nil:
 		return "distribution_type is missing; write continuous or categorical"
 	case kind.Value == "continuous":
@@ -110,19 +110,19 @@ func (d *DistributionOf) fill(object *yaml.Node) (problem string) {
 	case kind.Value != "categorical":
 		return "distribution_type is " + strconv.Quote(yamldoc.Clip(kind.Value)) + "; write continuous or categorical"
 	}
-	reference := member(object, "distribution_reference")
+	reference := yamldoc.Member(object, "distribution_reference")
 	if reference == nil {
-		reference = member(object, "distribution reference")
+		reference = yamldoc.Member(object, "distribution reference")
 	}
 	if reference == nil {
 		return "distribution_reference with bins and weights is missing; soda update-dro writes it"
 	}
-	weights, ok := numbers(member(reference, "weights"))
+	weights, ok := numbers(yamldoc.Member(reference, "weights"))
 	if !ok {
 		return "weights must be a list of numbers"
 	}
 	d.Weights = weights
-	bins := member(reference, "bins")
+	bins := yamldoc.Member(reference, "bins")
 	if d.Continuous {
 		if d.Bins, ok = numbers(bins); !ok {
 			return "bins must be a list of numbers"
@@ -179,17 +179,6 @@ func namedObjects(object *yaml.Node) (names []string, all bool) {
 		all = all && value.Kind == yaml.MappingNode
 	}
 	return names, all
-}
-
-func member(object *yaml.Node, name string) *yaml.Node {
-	if object.Kind == yaml.MappingNode {
-		for key, value := range yamldoc.Entries(object) {
-			if key.Value == name {
-				return value
-			}
-		}
-	}
-	return nil
 }
 
 func numbers(list *yaml.Node) (out []float64, ok bool) {

@@ -14,6 +14,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/sodacl"
+	"github.com/sodalite-dq/sodalite/internal/wording"
 )
 
 // versionsShown is how many versions of its contract a dataset's page lists, the newest first.
@@ -93,17 +94,11 @@ func remarks(text string) string {
 		}
 	}
 	var words []string
-	for _, n := range []struct {
-		n         int
-		one, many string
-	}{{mistakes, "mistake", "mistakes"}, {hints, "hint", "hints"}} {
-		switch n.n {
-		case 0:
-		case 1:
-			words = append(words, "1 "+n.one)
-		default:
-			words = append(words, strconv.Itoa(n.n)+" "+n.many)
-		}
+	if mistakes > 0 {
+		words = append(words, wording.Count(mistakes, "mistake"))
+	}
+	if hints > 0 {
+		words = append(words, wording.Count(hints, "hint"))
 	}
 	return strings.Join(words, ", ")
 }
