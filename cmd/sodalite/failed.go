@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,7 +149,7 @@ type failedReplay struct {
 	*failedRecords
 	system  *wiring.System
 	done    replayed
-	trimmed []letter // about records that are gone
+	trimmed []letter // about records that are gone and not made up for
 	left    []letter // that could not be replayed
 	errs    []error
 }
@@ -166,8 +167,9 @@ func (p *program) replayFailed(ctx context.Context, s *wiring.System, url string
 	if err == nil {
 		err = r.makeUp(ctx, since)
 	}
-	r.done.Left = len(r.left)
-	return r.done, errors.Join(err, r.problems(), r.putBack(context.WithoutCancel(ctx), r.left))
+	left := slices.Concat(r.left, r.trimmed)
+	r.done.Left = len(left)
+	return r.done, errors.Join(err, r.problems(), r.putBack(context.WithoutCancel(ctx), left))
 }
 
 func (r *failedReplay) all(ctx context.Context) error {
@@ -263,7 +265,6 @@ func (r *failedReplay) makeUp(ctx context.Context, since time.Duration) error {
 		return nil
 	}
 	if needed := sinceTrimmed(r.trimmed, time.Now()); since < needed {
-		r.left = append(r.left, r.trimmed...)
 		r.errs = append(r.errs, fmt.Errorf("%d messages: %w; say it again with --since %dh, which replays all scans since then", len(r.trimmed), errTrimmed, int(needed.Hours())))
 		return nil
 	}
@@ -272,10 +273,11 @@ func (r *failedReplay) makeUp(ctx context.Context, since time.Duration) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range r.trimmed {
-		if err := r.remove(ctx, l); err != nil {
+	for len(r.trimmed) > 0 {
+		if err := r.remove(ctx, r.trimmed[0]); err != nil {
 			return err
 		}
+		r.trimmed = r.trimmed[1:]
 	}
 	return nil
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
-	"github.com/sodalite-dq/sodalite/internal/sodacl"
 	"github.com/sodalite-dq/sodalite/internal/sodacloud/client"
 )
 
@@ -80,11 +79,11 @@ func (p *program) launch(ctx context.Context, f launchFlags, command []string) e
 	if f.cloud == "" || f.definition == "" {
 		return usageError{errors.New("launch needs -sc, a file with the soda_cloud section, and --definition")}
 	}
-	config, mistakes := p.readConfiguration([]string{f.cloud}, sodacl.Variables{Env: p.get})
-	if config.Cloud == nil {
-		return usageError{fmt.Errorf("%s has no soda_cloud section that can be used %v", f.cloud, mistakes)}
+	server, err := p.server([]string{f.cloud}, f.retry, f.cloud+" has no soda_cloud section that can be used")
+	if err != nil {
+		return err
 	}
-	l := &launch{Client: newClient(config.Cloud, f.retry), launchFlags: f, errs: p.errs}
+	l := &launch{Client: server, launchFlags: f, errs: p.errs}
 	if err := l.StartScan(ctx, f.id, f.definition, time.Now()); err != nil {
 		fmt.Fprintf(p.errs, "sodalite: the scan could not be started at %s: %v\n", l.URL, err)
 		return scanExit(exitNotSent)

@@ -51,21 +51,30 @@ func (p *program) push(ctx context.Context, path string, configurations []string
 	if err != nil {
 		return err
 	}
-	config, mistakes := p.readConfiguration(configurations, sodacl.Variables{Env: p.get})
-	if config.Cloud == nil {
-		var errs []error
-		for _, m := range mistakes {
-			errs = append(errs, m)
-		}
-		return errors.Join(append(errs, usageError{errors.New("push needs a configuration with soda_cloud:")})...)
+	server, err := p.server(configurations, retry, "push needs a configuration with soda_cloud:")
+	if err != nil {
+		return err
 	}
-	server := newClient(config.Cloud, retry)
 	_, page, err := server.PushResults(ctx, results)
 	if err != nil {
 		return fmt.Errorf("the results could not be pushed to %s: %w", server.URL, err)
 	}
 	fmt.Fprintln(p.out, "Pushed. See", page)
 	return nil
+}
+
+// server is that of the soda_cloud section of a configuration. Without one the error is what is wrong with the configuration,
+// and then what is missing.
+func (p *program) server(configurations []string, retry time.Duration, missing string) (*client.Client, error) {
+	config, mistakes := p.readConfiguration(configurations, sodacl.Variables{Env: p.get})
+	if config.Cloud != nil {
+		return newClient(config.Cloud, retry), nil
+	}
+	var errs []error
+	for _, m := range mistakes {
+		errs = append(errs, m)
+	}
+	return nil, errors.Join(append(errs, usageError{errors.New(missing)})...)
 }
 
 func readResults(path string) (map[string]any, error) {
