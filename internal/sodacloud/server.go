@@ -169,6 +169,10 @@ func patient(r *http.Request, f *Failure) *Failure {
 	return f
 }
 
+// maxTrusted is how much room is made for a body because its sender says how long it is, before any of it is there. Lambda's
+// largest body is smaller.
+const maxTrusted = 8 << 20
+
 // read reads the body within the limit, decompressing it if the sender says so.
 func (s *server) read(r *http.Request) ([]byte, error) {
 	if r.ContentLength > s.MaxBody {
@@ -188,7 +192,7 @@ func (s *server) read(r *http.Request) ([]byte, error) {
 	}
 	var buffer bytes.Buffer
 	if from == r.Body && r.ContentLength > 0 {
-		buffer.Grow(int(r.ContentLength) + bytes.MinRead)
+		buffer.Grow(int(min(r.ContentLength, maxTrusted)) + bytes.MinRead)
 	}
 	_, err := buffer.ReadFrom(io.LimitReader(from, s.MaxBody+1))
 	data := buffer.Bytes()
