@@ -25,14 +25,15 @@ type database interface {
 	time(b *testing.B, statement string) time.Duration
 }
 
-// databases are what is scanned. The file is read by the program without cgo, and by DuckDB within the program; the reference
-// client reads it by DuckDB, too.
+// databases are what is scanned. PostgreSQL is scanned by the program that is built as a scanner only, and by the whole program, which
+// differ in memory alone. The file is read by the program without cgo, and by DuckDB within the program; the reference client reads
+// it by DuckDB, too.
 var databases = []struct {
 	name   string
 	open   func(*testing.B) database
 	shapes []shape
 }{
-	{"postgres", openPostgres, shapes}, {"duckdb", openDuckDB, shapes},
+	{"postgres", postgresFor("scanner"), shapes}, {"postgres, whole program", postgresFor(""), shapes[:1]}, {"duckdb", openDuckDB, shapes},
 	{"csv pure Go", func(b *testing.B) database { return &csvFile{openDuckDB(b).(*duckDB), "files", ""} }, fileShapes},
 	{"csv DuckDB", func(b *testing.B) database { return &csvFile{openDuckDB(b).(*duckDB), "duckdb", "duckdb"} }, fileShapes},
 }
@@ -48,20 +49,23 @@ func installed(b *testing.B, variable string) string {
 }
 
 type postgres struct {
+	tags   string // of the program that scans it
 	server *postgrestest.Server
 	db     *sql.DB
 	filled map[string]bool
 }
 
-func openPostgres(b *testing.B) database {
-	installed(b, "SODALITE_SODA_POSTGRES")
-	p := &postgres{server: postgrestest.Start(b), filled: map[string]bool{}}
-	var err error
-	if p.db, err = sql.Open("pgx", fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres", p.server.Port)); err != nil {
-		b.Fatal(err)
+func postgresFor(tags string) func(*testing.B) database {
+	return func(b *testing.B) database {
+		installed(b, "SODALITE_SODA_POSTGRES")
+		p := &postgres{tags: tags, server: postgrestest.Start(b), filled: map[string]bool{}}
+		var err error
+		if p.db, err = sql.Open("pgx", fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres", p.server.Port)); err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { p.db.Close() })
+		return p
 	}
-	b.Cleanup(func() { p.db.Close() })
-	return p
 }
 
 func (p *postgres) fill(b *testing.B, s shape) {
@@ -74,7 +78,7 @@ func (p *postgres) fill(b *testing.B, s shape) {
 }
 
 func (p *postgres) tools(b *testing.B, dir, checks string) (ours, theirs *tool) {
-	return pair(b, dir, built(b, ""), installed(b, "SODALITE_SODA_POSTGRES"), fmt.Sprintf(`data_source src:
+	return pair(b, dir, built(b, p.tags), installed(b, "SODALITE_SODA_POSTGRES"), fmt.Sprintf(`data_source src:
   type: postgres
   host: 127.0.0.1
   port: "%d"

@@ -1,31 +1,13 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/sodalite-dq/sodalite/internal/auth"
-	"github.com/sodalite-dq/sodalite/internal/wiring"
 )
-
-// onSystem runs do on the store that the settings name.
-func (p *program) onSystem(do func(ctx context.Context, s *wiring.System, args []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) (err error) {
-		s, closeStore, err := p.open(cmd.Context())
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, closeStore()) }()
-		return do(cmd.Context(), s, args)
-	}
-}
 
 // oneArgument asks for exactly one.
 func oneArgument(name string) cobra.PositionalArgs {
@@ -35,6 +17,14 @@ func oneArgument(name string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// noArguments asks for none.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0])}
+	}
+	return nil
 }
 
 func (p *program) printJSON(v any) error {
@@ -69,21 +59,4 @@ func (p *program) progress(what string) func(done, of int) {
 	}
 }
 
-func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
-
-// unknown words that a name is not known; other errors stay as they are.
-func unknown(err error, format, name string) error {
-	if errors.Is(err, auth.ErrNotFound) {
-		return fmt.Errorf(format, name)
-	}
-	return err
-}
-
 func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-
-func nonNil[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
-}

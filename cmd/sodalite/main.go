@@ -1,5 +1,5 @@
 // Command sodalite runs the whole system in one process (serve), is the command line for keys, users, attributes and replays
-// (on the embedded database or on a DynamoDB table), and a scanner itself (scan, lint).
+// (on the embedded database or on a DynamoDB table), and a scanner itself (scan, lint). Built with the tag scanner it is the last alone.
 package main
 
 import (
@@ -7,22 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"syscall"
-	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
-
-	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
-	"github.com/sodalite-dq/sodalite/internal/config"
-	"github.com/sodalite-dq/sodalite/internal/table/sqlite"
-	"github.com/sodalite-dq/sodalite/internal/wiring"
 )
 
 // The exit codes, also told by --help.
@@ -49,14 +40,15 @@ func main() {
 // usageError is a mistake of the caller.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 func exitCode(err error) int {
 	var usage usageError
-	var mistakes config.Mistakes
 	var scan scanExit
 	if errors.As(err, &scan) {
 		return int(scan)
 	}
-	if errors.As(err, &usage) || errors.As(err, &mistakes) {
+	if errors.As(err, &usage) {
 		return exitUsage
 	}
 	return exitFailed
@@ -64,7 +56,7 @@ func exitCode(err error) int {
 
 // program is what main runs; tests run it with other surroundings.
 type program struct {
-	get       config.Lookup
+	get       func(name string) (string, bool) // environment variables
 	environ   []string
 	out, errs io.Writer
 	in        io.Reader
@@ -91,86 +83,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings; scan, lint, contract an
 	root.SetOut(p.out)
 	root.SetErr(p.errs)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	p.flags = map[string]*string{}
-	p.flag(root, "data", config.Data, "directory of the embedded database")
-	p.flag(root, "table", config.Table, "DynamoDB table to work on in place of the embedded database")
-	root.AddCommand(p.serveCommand(), p.keysCommand(), p.usersCommand(), p.attributesCommand(), p.replayCommand(), p.doctorCommand(),
-		p.scanCommand(), p.lintCommand(), p.contractCommand(), p.launchCommand(), p.pushCommand(), p.testConnectionCommand(), p.sourcesCommand(), p.definitionsCommand())
+	root.AddCommand(p.scanCommand(), p.lintCommand(), p.contractCommand(), p.launchCommand(), p.pushCommand(), p.testConnectionCommand())
+	p.addStoreCommands(root)
 	return root
-}
-
-// flag makes a persistent flag that stands in for a setting.
-func (p *program) flag(c *cobra.Command, name, setting, usage string) {
-	p.flags[setting] = new(string)
-	c.PersistentFlags().StringVar(p.flags[setting], name, "", usage+" ($"+setting+")")
-}
-
-// settings reads the settings, flags before the environment.
-func (p *program) settings() (*config.Config, error) {
-	values := map[string]string{}
-	for setting, value := range p.flags {
-		if *value != "" {
-			values[setting] = *value
-		}
-	}
-	return config.Load(p.get.With(values))
-}
-
-// open reads the settings and opens the store that they name. close ends it.
-func (p *program) open(ctx context.Context) (s *wiring.System, close func() error, err error) {
-	c, err := p.settings()
-	if err != nil {
-		return nil, nil, err
-	}
-	log := p.log(c.LogLevel)
-	for _, name := range config.Unknown(p.environ) {
-		log.Warn("environment variable is no setting of ours, is it a typing error?", "name", name)
-	}
-	if c.Table != "" {
-		t, err := wiring.DynamoTable(ctx, c.Table, machine.Load)
-		if err != nil {
-			return nil, nil, err
-		}
-		return wiring.NewSystem(c, t, machine.Load, log, version()), func() error { return nil }, nil
-	}
-	t, err := p.openEmbedded(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	if c.PublicURL == "" {
-		c.PublicURL = lastAddress(c.Data)
-	}
-	return wiring.NewSystem(c, t, machine.Load, log, version()), t.Close, nil
-}
-
-// addressFile, beside the database, holds the address of the server that last ran on it, for commands that print links.
-const addressFile = "address"
-
-func keepAddress(dir, address string) error {
-	if err := os.WriteFile(filepath.Join(dir, addressFile), []byte(address+"\n"), 0o600); err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	return nil
-}
-
-// lastAddress is what keepAddress kept, "" if no server ran yet.
-func lastAddress(dir string) string {
-	text, err := os.ReadFile(filepath.Join(dir, addressFile))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
-}
-
-func (p *program) openEmbedded(c *config.Config) (*sqlite.Table, error) {
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	return sqlite.Open(filepath.Join(c.Data, "sodalite.db"), time.Now)
-}
-
-func (p *program) log(level slog.Leveler) *slog.Logger {
-	return slog.New(slog.NewTextHandler(p.errs, &slog.HandlerOptions{Level: level}))
 }
 
 // terminal tells whether w (or what is read from) is one, for progress, colours and questions.

@@ -1,32 +1,14 @@
+//go:build !scanner
+
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
-
-// run runs the command line on a data directory and gives what it printed.
-func run(t *testing.T, data, input string, args ...string) (out, errs string, err error) {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	p := &program{
-		get: func(name string) (string, bool) {
-			if name == "SODALITE_DATA" {
-				return data, true
-			}
-			return "", false
-		},
-		environ: []string{"SODALITE_DATTA=typing error"}, out: &stdout, errs: &stderr, in: strings.NewReader(input),
-	}
-	c := p.command()
-	c.SetArgs(args)
-	err = c.ExecuteContext(t.Context())
-	return stdout.String(), stderr.String(), err
-}
 
 func TestKeys(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "new", "data")

@@ -1,3 +1,5 @@
+//go:build !scanner
+
 package main
 
 import (
@@ -46,13 +48,6 @@ It prints a link to sign in with and, the first time, an API key for scanners. S
 	p.flag(c, "listen", config.Listen, "host:port to listen on")
 	c.Flags().BoolVar(&withDemo, "demo", false, "fill an empty database with a month of a made-up company's results; sends no messages")
 	return c
-}
-
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0])}
-	}
-	return nil
 }
 
 func (p *program) serve(ctx context.Context, withDemo bool) error {

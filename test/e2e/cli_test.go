@@ -21,6 +21,7 @@ import (
 type commandLine struct {
 	t         *testing.T
 	dir       string
+	tags      string // with which the program is built
 	env       []string
 	out, errs string
 	code      int
@@ -65,7 +66,7 @@ func newCommandLine(t *testing.T, files map[string]string) *commandLine {
 
 func (c *commandLine) run(args ...string) {
 	c.t.Helper()
-	path, err := program()
+	path, err := compiled(c.tags, "cmd/sodalite")
 	if err != nil {
 		c.t.Fatal(err)
 	}

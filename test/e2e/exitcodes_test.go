@@ -142,6 +142,12 @@ func TestMistakesEndAsInTheReference(t *testing.T) {
 			if strings.Contains(ours.out+ours.errs+string(results), "hunter2") {
 				t.Errorf("the password is told:\n%s%s%s", ours.out, ours.errs, results)
 			}
+			small := *ours // built as a scanner only, of which the same must hold
+			small.tags = "scanner"
+			small.run(args...)
+			if small.code != ours.code || small.errs != ours.errs || !maps.Equal(outcomesIn(t, small.dir), got) {
+				t.Errorf("built as a scanner only: exit code %d\n%s%s\nelse %d\n%s%s", small.code, small.out, small.errs, ours.code, ours.out, ours.errs)
+			}
 		})
 	}
 }

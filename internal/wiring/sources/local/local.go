@@ -5,14 +5,12 @@ package local
 import (
 	"github.com/sodalite-dq/sodalite/internal/awsenv/machine"
 	"github.com/sodalite-dq/sodalite/internal/source/athena"
-	"github.com/sodalite-dq/sodalite/internal/source/files"
-	"github.com/sodalite-dq/sodalite/internal/source/sqlite"
 	"github.com/sodalite-dq/sodalite/internal/wiring/sources"
 )
 
 func init() {
 	sources.Add("athena", athena.New(machine.Profile))
-	sources.Add("files", files.New)
-	sources.Add("sqlite", sqlite.New)
-	sources.Add("duckdb", openDuckDB)
+	for name, kind := range readers {
+		sources.Add(name, kind)
+	}
 }
