@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
 
@@ -110,7 +111,7 @@ func (m tables) Create(ctx vtab.Context, args []string) (vtab.Table, error) {
 	for _, c := range d.table.Columns {
 		columns = append(columns, quoted(c.Name)+" "+declared[c.Type])
 	}
-	return rows{d.table}, ctx.Declare("CREATE TABLE x(" + strings.Join(columns, ", ") + ")")
+	return rows{d.table, d.indexes}, ctx.Declare("CREATE TABLE x(" + strings.Join(columns, ", ") + ")")
 }
 
 // Connect implements [vtab.Module].
@@ -119,13 +120,26 @@ func (m tables) Connect(ctx vtab.Context, args []string) (vtab.Table, error) {
 }
 
 // rows is a table read row by row.
-type rows struct{ table *column.Table }
+type rows struct {
+	table   *column.Table
+	indexes *indexes
+}
 
-// BestIndex implements [vtab.Table]: each statement reads all rows.
-func (rows) BestIndex(*vtab.IndexInfo) error { return nil }
+// costOfIndex is about how many rows are read for one value, beside the whole table.
+const costOfIndex = 4
+
+// BestIndex implements [vtab.Table]: statements read all rows, or with values to be equal to, those that an index finds.
+func (r rows) BestIndex(info *vtab.IndexInfo) error {
+	info.EstimatedRows = max(1, int64(r.table.Rows()))
+	if columns := equalities(info); len(columns) > 0 && info.EstimatedRows < math.MaxUint32 {
+		info.IdxStr, info.EstimatedRows = keyOf(columns), min(info.EstimatedRows, costOfIndex)
+	}
+	info.EstimatedCost = float64(info.EstimatedRows)
+	return nil
+}
 
 // Open implements [vtab.Table].
-func (r rows) Open() (vtab.Cursor, error) { return &cursor{table: r.table}, nil }
+func (r rows) Open() (vtab.Cursor, error) { return &cursor{rows: r}, nil }
 
 // Disconnect implements [vtab.Table].
 func (rows) Disconnect() error { return nil }
@@ -135,19 +149,63 @@ func (rows) Destroy() error { return nil }
 
 // cursor is at a row of a chunk.
 type cursor struct {
-	table      *column.Table
+	rows
 	chunk, row int
 	vectors    []*column.Vector // of the chunk, as far as asked for
+	// With an index, which of its rows is next, and the vectors of all chunks.
+	index *index
+	found uint32
+	held  [][]*column.Vector
 }
 
 // Filter implements [vtab.Cursor].
-func (c *cursor) Filter(int, string, []vtab.Value) error {
-	c.chunk, c.row, c.vectors = 0, 0, make([]*column.Vector, len(c.table.Columns))
+func (c *cursor) Filter(_ int, key string, values []vtab.Value) error {
+	c.index, c.chunk, c.row = nil, 0, 0
+	if key == "" {
+		return c.all()
+	}
+	columns, err := columnsOf(key)
+	if err != nil {
+		return err
+	}
+	for i, v := range values {
+		if v == nil { // equal to nothing
+			c.chunk = len(c.table.Chunks)
+			return nil
+		}
+		if !finds(c.table.Columns[columns[i]].Type, v) {
+			return c.all()
+		}
+	}
+	if c.index, err = c.indexes.by(columns); err != nil {
+		return err
+	}
+	if c.held == nil {
+		c.held = make([][]*column.Vector, len(c.table.Columns))
+	}
+	c.move(c.index.heads[c.index.bucket(values)])
 	return nil
+}
+
+// all goes through the table from its first row.
+func (c *cursor) all() error {
+	c.vectors = make([]*column.Vector, len(c.table.Columns))
+	return nil
+}
+
+// move goes to a row that the index has found.
+func (c *cursor) move(row uint32) {
+	if c.found = row; row != 0 {
+		c.chunk, c.row = c.index.place(row)
+	}
 }
 
 // Next implements [vtab.Cursor].
 func (c *cursor) Next() error {
+	if c.index != nil {
+		c.move(c.index.next[c.found-1])
+		return nil
+	}
 	if c.row++; c.row == c.table.Chunks[c.chunk].Rows {
 		c.chunk, c.row = c.chunk+1, 0
 		clear(c.vectors)
@@ -156,27 +214,37 @@ func (c *cursor) Next() error {
 }
 
 // Eof implements [vtab.Cursor].
-func (c *cursor) Eof() bool { return c.chunk >= len(c.table.Chunks) }
+func (c *cursor) Eof() bool {
+	if c.index != nil {
+		return c.found == 0
+	}
+	return c.chunk >= len(c.table.Chunks)
+}
 
 // Column implements [vtab.Cursor].
 func (c *cursor) Column(i int) (vtab.Value, error) {
-	v := c.vectors[i]
-	if v == nil {
-		var err error
-		if v, err = c.table.Chunks[c.chunk].Vector(i); err != nil {
+	v, err := c.vector(i)
+	if err != nil {
+		return nil, err
+	}
+	return valueAt(v, c.row), nil
+}
+
+// vector gives a column of the chunk at hand.
+func (c *cursor) vector(i int) (_ *column.Vector, err error) {
+	if c.index != nil {
+		if c.held[i] == nil {
+			c.held[i], err = c.indexes.column(i)
+		}
+		if err != nil {
 			return nil, err
 		}
-		c.vectors[i] = v
+		return c.held[i][c.chunk], nil
 	}
-	switch {
-	case v.Null != nil && v.Null[c.row]:
-		return nil, nil
-	case v.Ints != nil:
-		return v.Ints[c.row], nil
-	case v.Floats != nil:
-		return v.Floats[c.row], nil
+	if c.vectors[i] == nil {
+		c.vectors[i], err = c.table.Chunks[c.chunk].Vector(i)
 	}
-	return v.Texts[c.row], nil
+	return c.vectors[i], err
 }
 
 // Rowid implements [vtab.Cursor].

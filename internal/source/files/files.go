@@ -117,12 +117,13 @@ type connection struct {
 
 // dataset is a table, and the files whose rows it has.
 type dataset struct {
-	name  string
-	files []file
-	mu    sync.Mutex // of what follows
-	table *column.Table
-	err   error
-	close []func() error
+	name    string
+	files   []file
+	mu      sync.Mutex // of what follows
+	table   *column.Table
+	indexes *indexes // of table
+	err     error
+	close   []func() error
 }
 
 func open(ctx context.Context, o options) (engine.Connection, error) {

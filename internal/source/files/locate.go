@@ -188,7 +188,9 @@ func (c *connection) load(ctx context.Context, d *dataset) (*column.Table, error
 		if err != nil && ctx.Err() != nil {
 			return nil, err
 		}
-		d.table, d.err = t, err
+		if d.table, d.err = t, err; err == nil {
+			d.indexes = newIndexes(t)
+		}
 	}
 	return d.table, d.err
 }
