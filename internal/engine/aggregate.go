@@ -39,19 +39,25 @@ type item struct {
 func (r *run) settle() {
 	var jobs []*job
 	for _, j := range r.jobs {
-		if j.measures == nil {
+		if j.statement != "" || j.items != nil {
 			jobs = append(jobs, j)
 			continue
 		}
-		items, limit := j.distinct(), max(j.source.Dialect.MaxItems, 1)
-		for n := 0; len(items) > 0; n++ {
-			part, count := *j, min(limit, len(items))
-			part.items, items = items[:count], items[count:]
-			part.name = fmt.Sprintf("%s[%d]", j.name, n)
-			jobs = append(jobs, &part)
-		}
+		jobs = append(jobs, j.parts(j.distinct())...)
 	}
 	r.jobs = jobs
+}
+
+// parts are the statements of a job's items.
+func (j *job) parts(items []*item) (jobs []*job) {
+	limit := max(j.source.Dialect.MaxItems, 1)
+	for n := 0; len(items) > 0; n++ {
+		part, count := *j, min(limit, len(items))
+		part.items, items = items[:count], items[count:]
+		part.name = fmt.Sprintf("%s[%d]", j.name, n)
+		jobs = append(jobs, &part)
+	}
+	return jobs
 }
 
 // distinct gives the items that the job's measures need, and each measure its own of them.
@@ -86,6 +92,7 @@ func (j *job) distinct() []*item {
 
 // take reads the measure's value from its items.
 func (m *measure) take() {
+	m.err = nil // of slices that failed before
 	values := make([]any, len(m.items))
 	for i, item := range m.items {
 		if item.err != nil {
@@ -131,7 +138,7 @@ func selectFrom(items []*item, from, indent string) string {
 // the fault is in the data, by halves. When not even the rows can be counted, all fail.
 func (j *job) runItems(ctx context.Context, c Connection, timeout time.Duration) {
 	err := j.attempt(ctx, c, timeout, j.items, j.extent.String())
-	if err == nil || hopeless(ctx, err) || len(j.items) == 1 {
+	if err == nil || j.whole || hopeless(ctx, err) || len(j.items) == 1 {
 		refuse(j.items, err)
 		return
 	}

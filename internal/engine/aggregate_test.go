@@ -51,6 +51,12 @@ func (s *standIn) Query(_ context.Context, statement string, _ int) (*engine.Row
 // scanned runs checks on the stand-in, as a dialect with the changes.
 func (s *standIn) scanned(t *testing.T, checks string, change func(*engine.Dialect)) *dq.Scan {
 	t.Helper()
+	return s.scannedIn(t, checks, 1, change)
+}
+
+// scannedIn reads tables in slices.
+func (s *standIn) scannedIn(t *testing.T, checks string, slices int, change func(*engine.Dialect)) *dq.Scan {
+	t.Helper()
 	dialect := &engine.Dialect{
 		Name: "stand-in", Quote: `"`, Fold: strings.ToLower, MaxItems: 500, Deviation: true,
 		Regex:      func(x, pattern string) string { return x + " ~ " + pattern },
@@ -59,7 +65,7 @@ func (s *standIn) scanned(t *testing.T, checks string, change func(*engine.Diale
 	if change != nil {
 		change(dialect)
 	}
-	source := &engine.Source{Name: "src", Type: "stand-in", Dialect: dialect, Open: func(context.Context) (engine.Connection, error) { return s, nil }}
+	source := &engine.Source{Name: "src", Type: "stand-in", Dialect: dialect, Slicing: engine.Slicing{Count: slices}, Open: func(context.Context) (engine.Connection, error) { return s, nil }}
 	program := sodacl.Parse([]sodacl.File{{Name: "checks.yml", Text: []byte(checks)}}, sodacl.Variables{Values: map[string]string{}})
 	return engine.Run(t.Context(), program, engine.Options{
 		Definition: "test", Source: "src", Now: time.Now(), Sources: func(string) (*engine.Source, error) { return source, nil },

@@ -171,8 +171,8 @@ func contractIdentity(d dq.DatasetRef, c *contract.Check) string {
 }
 
 // item asks for an aggregate of the contract's rows.
-func (p *contractPlan) item(c *contractCheck, name, sql string) *measure {
-	return p.aggregateIfPossible(c.planned, p.source, p.from, &measure{table: p.contract.Dataset.Name, column: c.result.Column, name: name, sql: sql})
+func (p *contractPlan) item(c *contractCheck, name string, a aggregate) *measure {
+	return p.aggregateIfPossible(c.planned, p.source, p.from, &measure{table: p.contract.Dataset.Name, column: c.result.Column, name: name, aggregate: a})
 }
 
 // count counts the contract's rows, or those for which a condition holds.
@@ -181,7 +181,7 @@ func (p *contractPlan) count(c *contractCheck, condition string) *measure {
 	if condition != "" {
 		sql = "COUNT(CASE WHEN " + condition + " THEN 1 END)"
 	}
-	return p.aggregateIfPossible(c.planned, p.source, p.from, &measure{table: p.contract.Dataset.Name, name: "row_count", sql: sql})
+	return p.aggregateIfPossible(c.planned, p.source, p.from, &measure{table: p.contract.Dataset.Name, name: "row_count", aggregate: count(sql)})
 }
 
 // own asks for a statement of the check's own. read gets the value from the answer.

@@ -66,7 +66,7 @@ func (p *contractPlan) share(c *contractCheck, rows func() (n, of int64, ok bool
 // missing counts the rows whose value is missing.
 func (p *contractPlan) missing(c *contractCheck) *measure {
 	condition := p.source.Dialect.isMissing(p.value(c), c.Values)
-	return p.item(c, "missing_count", "COUNT(CASE WHEN "+both(c.Filter, condition)+" THEN 1 END)")
+	return p.item(c, "missing_count", count("COUNT(CASE WHEN "+both(c.Filter, condition)+" THEN 1 END)"))
 }
 
 // invalid counts the rows whose value is there and breaks a rule.
@@ -75,7 +75,7 @@ func (p *contractPlan) invalid(c *contractCheck) (*measure, error) {
 	if c.Values.Reference == nil {
 		x := p.value(c)
 		condition := both(c.Filter, "NOT ("+d.isMissing(x, c.Values)+") AND ("+d.isInvalid(x, c.Values)+")")
-		return p.item(c, "invalid_count", "COUNT(CASE WHEN "+condition+" THEN 1 END)"), nil
+		return p.item(c, "invalid_count", count("COUNT(CASE WHEN "+condition+" THEN 1 END)")), nil
 	}
 	ref := c.Values.Reference
 	if ref.Dataset.DataSource != p.source.Name {
@@ -135,7 +135,7 @@ func (p *contractPlan) planDuplicates(c *contractCheck) {
 	missing := c.needs(p.missing(c))
 	x := p.value(c)
 	condition := both(c.Filter, "NOT ("+p.source.Dialect.isMissing(x, c.Values)+")")
-	distinct := c.needs(p.item(c, "distinct_count", "COUNT(DISTINCT CASE WHEN "+condition+" THEN "+x+" END)"))
+	distinct := c.needs(p.item(c, "distinct_count", aggregate{sql: "COUNT(DISTINCT CASE WHEN " + condition + " THEN " + x + " END)"}))
 	p.share(c, func() (int64, int64, bool) {
 		n, ok1 := distinct.value.(int64)
 		none, ok2 := missing.value.(int64)
@@ -157,11 +157,11 @@ func (p *contractPlan) planFunction(c *contractCheck) {
 	if isLength {
 		x = "LENGTH(" + x + ")"
 	}
-	sql := strings.ToUpper(function) + "(" + x + ")"
+	a := aggregate{sql: strings.ToUpper(function) + "(" + x + ")", state: d.mergeable(function, x)}
 	if function == "avg" && !isLength && d.Average != nil {
-		sql = d.Average(x)
+		a = aggregate{sql: d.Average(x)}
 	}
-	m := c.needs(p.item(c, c.Function, sql))
+	m := c.needs(p.item(c, c.Function, a))
 	c.compare(func() (any, error) { return asNumber(m.value, true) }, nil)
 }
 
@@ -189,7 +189,7 @@ func asNumber(v any, real bool) (any, error) {
 // planOwn measures what the user wrote: an aggregate expression, or a statement whose first value counts.
 func (p *contractPlan) planOwn(c *contractCheck) {
 	if c.SQL != "" {
-		m := c.needs(p.item(c, "metric", c.SQL))
+		m := c.needs(p.item(c, "metric", aggregate{sql: c.SQL}))
 		c.compare(func() (any, error) { return asNumber(m.value, true) }, nil)
 		return
 	}
@@ -205,7 +205,7 @@ func (p *contractPlan) planOwn(c *contractCheck) {
 // planFailures counts the rows that an expression or a statement finds.
 func (p *contractPlan) planFailures(c *contractCheck) {
 	if c.SQL != "" {
-		failed := c.needs(p.item(c, "failed_rows", "COUNT(CASE WHEN "+both(c.Filter, c.SQL)+" THEN 1 END)"))
+		failed := c.needs(p.item(c, "failed_rows", count("COUNT(CASE WHEN "+both(c.Filter, c.SQL)+" THEN 1 END)")))
 		c.needs(c.rows)
 		p.share(c, func() (int64, int64, bool) {
 			n, ok1 := failed.value.(int64)
@@ -280,7 +280,7 @@ func (p *contractPlan) planTimeliness(c *contractCheck) {
 	if c.Filter != "" {
 		x = "CASE WHEN " + c.Filter + " THEN " + x + " END"
 	}
-	newest := c.needs(p.item(c, "freshness", "MAX("+x+")"))
+	newest := c.needs(p.item(c, "freshness", newest(x)))
 	z := c.zones()
 	c.judge = func(_ context.Context, result *dq.Result) error {
 		result.Measure = "time"

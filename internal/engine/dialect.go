@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -28,6 +29,11 @@ type Dialect struct {
 	Derive, SortApart bool
 	// NumberType is what text is cast to, RegexReplaceAll the further argument that makes REGEXP_REPLACE replace all.
 	NumberType, RegexReplaceAll string
+	// RoundsAverage tells that AVG of whole numbers is rounded.
+	RoundsAverage bool
+	// Slices gives conditions of which each row of a table fulfils one, so that the rows of each can be read without reading the others;
+	// none if the table has too few rows. nil where tables cannot be cut.
+	Slices func(context.Context, Connection, *Source, Sliceable) ([]string, error)
 	// MaxItems is how many aggregates one statement may hold.
 	MaxItems int
 	// Columns lists name and type of a table's columns in order. Tables lists the names of tables and views that match LIKE

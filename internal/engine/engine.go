@@ -1,8 +1,9 @@
 // Package engine runs checks against data sources, of SodaCL or of a contract, and gives what it found as a [dq.Scan].
 //
 // It works in three steps: plan (each check asks for measures; equal measures are one; all aggregates of a partition go
-// into one statement), measure (statements side by side, up to a limit), and judge (verdicts from measures, in the order of
-// the checks). A statement that fails takes down only what cannot be measured without it, and the scan goes on.
+// into one statement, or into one of each slice of a large table), measure (statements side by side, up to a limit; what was
+// measured of slices merges), and judge (verdicts from measures, in the order of the checks). A statement that fails takes down
+// only what cannot be measured without it, and the scan goes on.
 //
 // The languages are those of packages sodacl and contract, connections and types are package source's, and storing the scan is
 // anybody's who called. Meaning and names are those of Soda Core 3.5.6 and 4; docs/sodacl.md and docs/contracts.md list where
@@ -34,6 +35,8 @@ type Source struct {
 	Database, Schema string
 	// Sampling says which rows may leave it.
 	Sampling Sampling
+	// Slicing says whether large tables are read in slices.
+	Slicing Slicing
 	// Open connects. It is called once, when the first statement is to run.
 	Open func(context.Context) (Connection, error)
 }
@@ -138,6 +141,7 @@ type run struct {
 	measures    map[string]*measure
 	identities  map[string]bool // of measures
 	order       []*measure
+	sliced      []*sliced
 	left        []*planned // that the context's end cut off
 	reports     sync.Mutex // of scan.Reports
 	profiles    []*tableProfile
@@ -259,6 +263,7 @@ func (r *run) execute(ctx context.Context, plan func(context.Context) bool) bool
 		return false
 	}
 	complete := ctx.Err() == nil
+	r.cut(ctx)
 	r.settle()
 	if r.Log != nil {
 		r.log(dq.LevelInfo, nil, "%d checks, %d statements", len(r.checks), len(r.jobs))
@@ -282,8 +287,30 @@ func (r *run) execute(ctx context.Context, plan func(context.Context) bool) bool
 
 // measure runs all jobs and keeps what they said, in order of the plan.
 func (r *run) measure(ctx context.Context) {
-	total, done := len(r.jobs), 0
+	r.perform(ctx, r.jobs)
+	for _, s := range r.sliced {
+		s.merge(ctx)
+		again := s.whole.parts(s.whole.distinct())
+		r.jobs = append(r.jobs, again...)
+		r.perform(ctx, again)
+	}
+	for _, m := range r.order {
+		if m.items != nil {
+			m.take()
+		}
+		if m.derive != nil {
+			m.value, m.err = m.derive()
+		}
+	}
 	for _, j := range r.jobs {
+		r.scan.Queries = append(r.scan.Queries, j.said...)
+	}
+}
+
+// perform runs jobs side by side, up to the limit.
+func (r *run) perform(ctx context.Context, jobs []*job) {
+	done := 0
+	for _, j := range jobs {
 		if _, err := r.connection(ctx, j.source); err != nil {
 			j.fail(err)
 		}
@@ -292,7 +319,7 @@ func (r *run) measure(ctx context.Context) {
 	var group errgroup.Group
 	group.SetLimit(r.Parallel)
 	go func() {
-		for _, j := range r.jobs {
+		for _, j := range jobs {
 			group.Go(func() error {
 				if c := r.connections[j.source.Name]; c.err == nil {
 					j.run(ctx, c.Connection, r.Timeout)
@@ -305,21 +332,14 @@ func (r *run) measure(ctx context.Context) {
 		close(finished)
 	}()
 	for j := range finished {
-		r.tell(ctx, j, dq.LevelError)
+		level := dq.LevelError
+		if j.whole {
+			level = dq.LevelInfo
+		}
+		r.tell(ctx, j, level)
 		if done++; r.Progress != nil {
-			r.Progress(done, total)
+			r.Progress(done, len(jobs))
 		}
-	}
-	for _, m := range r.order {
-		if m.items != nil {
-			m.take()
-		}
-		if m.derive != nil {
-			m.value, m.err = m.derive()
-		}
-	}
-	for _, j := range r.jobs {
-		r.scan.Queries = append(r.scan.Queries, j.said...)
 	}
 }
 

@@ -12,7 +12,7 @@ func (r *run) planFailedRows(c *planned) error {
 	var m *measure
 	var err error
 	if c.Condition != "" {
-		m, err = r.aggregate(c, "row_count", "", "COUNT(CASE WHEN "+c.Condition+" THEN 1 END)", r.identity(c, "", "row_count", c.Condition))
+		m, err = r.aggregate(c, "row_count", "", count("COUNT(CASE WHEN "+c.Condition+" THEN 1 END)"), r.identity(c, "", "row_count", c.Condition))
 		c.fails("failed rows", m, c.rowsWhere(c.Condition))
 	} else {
 		var query string

@@ -25,7 +25,7 @@ func (r *run) planFreshness(c *planned) error {
 	if c.Filter != "" {
 		parts = []string{c.Filter}
 	}
-	m, err := r.aggregate(c, "max", c.Args[0], "MAX("+x+")", r.identity(c, c.Args[0], "max", parts...))
+	m, err := r.aggregate(c, "max", c.Args[0], newest(x), r.identity(c, c.Args[0], "max", parts...))
 	if err != nil {
 		return err
 	}

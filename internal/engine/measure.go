@@ -16,9 +16,8 @@ type measure struct {
 	column    string
 	// name is the metric's, identity the key of its history (Soda Core's own form).
 	name, identity string
-	// sql is the aggregate, empty for measures with statements of their own; derivations are other ways to come by it.
-	sql         string
-	derivations []derivation
+	// aggregate is empty for measures with statements of their own.
+	aggregate
 	// items are what is measured for it, and of computes its value from theirs; nil if it is the first one's.
 	items []*item
 	of    func(base any, with []any) (any, error)
@@ -56,6 +55,8 @@ type job struct {
 	statement string
 	keep      int
 	read      func(*Rows, error)
+	// whole tells that the statement is not split if it fails, which is then no error by itself.
+	whole bool
 	// facts tells that no check needs it.
 	facts bool
 	// otherwise is tried when the statement fails, only to count its rows.
@@ -92,6 +93,13 @@ func (j *job) run(ctx context.Context, c Connection, timeout time.Duration) {
 	j.read(rows, err)
 }
 
+// overdue is the error of a statement that took longer than it may.
+type overdue time.Duration
+
+func (o overdue) Error() string {
+	return fmt.Sprintf("the statement took longer than %s", time.Duration(o))
+}
+
 func (j *job) query(ctx context.Context, c Connection, timeout time.Duration, sql string, keep int) (*Rows, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
@@ -99,7 +107,7 @@ func (j *job) query(ctx context.Context, c Connection, timeout time.Duration, sq
 	inner := ctx
 	if timeout > 0 {
 		var cancel context.CancelFunc
-		inner, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the statement took longer than %s", timeout))
+		inner, cancel = context.WithTimeoutCause(ctx, timeout, overdue(timeout))
 		defer cancel()
 	}
 	start := time.Now()

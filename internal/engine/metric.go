@@ -43,7 +43,7 @@ func (r *run) metric(c *planned) (*measure, error) {
 		if c.Filter != "" {
 			r.log(dq.LevelError, &c.At, "a filter has no effect on the expression of %s; write CASE WHEN into the expression", c.Metric)
 		}
-		m, err := r.aggregate(c, c.Metric, c.Column(), c.Expression, r.identity(c, c.Column(), c.Metric, c.Filter))
+		m, err := r.aggregate(c, c.Metric, c.Column(), aggregate{sql: c.Expression}, r.identity(c, c.Column(), c.Metric, c.Filter))
 		c.fails(c.Metric, m, failing{query: c.FailedRows})
 		return m, err
 	case c.Metric == "row_count":
@@ -63,37 +63,38 @@ func (r *run) metric(c *planned) (*measure, error) {
 	case "duplicate_percent":
 		return r.percent(c, "duplicate_count", r.duplicateCount)
 	}
-	sql, derivations, err := r.columnAggregate(c)
+	a, err := r.columnAggregate(c)
 	if err != nil {
 		return nil, err
 	}
-	return r.aggregate(c, c.Metric, c.Column(), sql, r.identity(c, c.Column(), c.Metric, r.parts(c)...), derivations...)
+	return r.aggregate(c, c.Metric, c.Column(), a, r.identity(c, c.Column(), c.Metric, r.parts(c)...))
 }
 
-// columnAggregate is the SQL of a numeric or length metric, and what else it could be derived from.
-func (r *run) columnAggregate(c *planned) (string, []derivation, error) {
+// columnAggregate is that of a numeric or length metric.
+func (r *run) columnAggregate(c *planned) (a aggregate, err error) {
 	v := c.validity(r)
 	x := r.validOnly(c, v)
 	d := c.source.Dialect
 	function, isSimple := simple[c.Metric]
 	switch {
 	case strings.HasSuffix(c.Metric, "_length") && isSimple:
-		return function + "(LENGTH(" + x + "))", nil, nil
+		x = "LENGTH(" + x + ")"
+		return aggregate{sql: function + "(" + x + ")", state: d.mergeable(function, x)}, nil
 	case c.Metric == "avg" && d.Average != nil:
-		return d.Average(x), nil, nil
+		return aggregate{sql: d.Average(x)}, nil
 	case isSimple:
-		return function + "(" + x + ")", d.derivations(c.Metric, x), nil
+		return aggregate{function + "(" + x + ")", d.derivations(c.Metric, x), d.mergeable(function, x)}, nil
 	case slices.Contains(deviations, c.Metric) && d.Deviation:
-		return strings.ToUpper(c.Metric) + "(" + x + ")", d.derivations(c.Metric, x), nil
+		return aggregate{strings.ToUpper(c.Metric) + "(" + x + ")", d.derivations(c.Metric, x), d.mergeable(c.Metric, x)}, nil
 	case (c.Metric == "percentile" || c.Metric == "percentile_disc") && d.Percentile != nil:
 		if len(c.Args) < 2 {
-			return "", nil, fmt.Errorf("%s needs a fraction: %s(%s, 0.5)", c.Metric, c.Metric, c.Args[0])
+			return a, fmt.Errorf("%s needs a fraction: %s(%s, 0.5)", c.Metric, c.Metric, c.Args[0])
 		}
-		return d.Percentile(x, c.Args[1]), nil, nil
+		return aggregate{sql: d.Percentile(x, c.Args[1])}, nil
 	case slices.Contains(deviations, c.Metric), strings.HasPrefix(c.Metric, "percentile"):
-		return "", nil, fmt.Errorf("metric %q is not supported on %s", c.Metric, d.Name)
+		return a, fmt.Errorf("metric %q is not supported on %s", c.Metric, d.Name)
 	}
-	return "", nil, fmt.Errorf("metric %q is not known", c.Metric)
+	return a, fmt.Errorf("metric %q is not known", c.Metric)
 }
 
 // validOnly is the column, where it is valid and the filter holds.
@@ -149,7 +150,7 @@ func (r *run) rowCount(c *planned, filter string) (*measure, error) {
 	if filter != "" {
 		item, parts = "COUNT(CASE WHEN "+filter+" THEN 1 END)", []string{filter}
 	}
-	return r.aggregate(c, "row_count", "", item, r.identity(c, "", "row_count", parts...))
+	return r.aggregate(c, "row_count", "", count(item), r.identity(c, "", "row_count", parts...))
 }
 
 // validityCount counts missing, invalid or valid values. Conditions are NULL for NULL, so NULL is not among invalid and valid
@@ -163,7 +164,7 @@ func (r *run) validityCount(c *planned, name string) (*measure, error) {
 		if missing == column+" IS NULL" && c.Filter == "" {
 			sql = "COUNT(*) - COUNT(" + column + ")"
 		}
-		m, err := r.aggregate(c, name, column, sql, identity)
+		m, err := r.aggregate(c, name, column, count(sql), identity)
 		c.fails(name, m, c.rowsWhere(c.Filter, missing))
 		return m, err
 	}
@@ -179,9 +180,9 @@ func (r *run) validityCount(c *planned, name string) (*measure, error) {
 		good, bad = "NOT ("+invalid+")", invalid
 	case valid == "" && name == "invalid_count":
 		r.log(dq.LevelWarning, &c.At, "invalid values of %s are counted, but nothing says which are valid: the count is always 0", column)
-		return r.aggregate(c, name, column, "COUNT(CASE WHEN 1 = 0 THEN 1 END)", identity)
+		return r.aggregate(c, name, column, count("COUNT(CASE WHEN 1 = 0 THEN 1 END)"), identity)
 	case valid == "":
-		return r.aggregate(c, name, column, countPresent(c.Filter, column, present), identity)
+		return r.aggregate(c, name, column, count(countPresent(c.Filter, column, present)), identity)
 	}
 	where := func(condition string) string {
 		if present != "" {
@@ -192,17 +193,18 @@ func (r *run) validityCount(c *planned, name string) (*measure, error) {
 		}
 		return condition
 	}
-	count := func(condition string) string { return countIf(c.Filter, where(condition)) }
+	rows := func(condition string) aggregate { return count(countIf(c.Filter, where(condition))) }
 	if name == "invalid_count" {
-		m, err := r.aggregate(c, name, column, count(bad), identity)
+		m, err := r.aggregate(c, name, column, rows(bad), identity)
 		c.fails(name, m, c.rowsWhere(c.Filter, where(bad)))
 		return m, err
 	}
 	if v.IncludeNull || valid != "" && invalid != "" || v.ValidFormat != nil && (v.ValidMin != nil || v.ValidMax != nil) {
-		return r.aggregate(c, name, column, count(good), identity) // some values are neither, or both
+		return r.aggregate(c, name, column, rows(good), identity) // some values are neither, or both
 	}
-	rest := derivation{base: count(bad), with: []string{countPresent(c.Filter, column, present)}, of: without}
-	return r.aggregate(c, name, column, count(good), identity, rest)
+	valids := rows(good)
+	valids.derivations = []derivation{{base: rows(bad).sql, with: []string{countPresent(c.Filter, column, present)}, of: without}}
+	return r.aggregate(c, name, column, valids, identity)
 }
 
 // countPresent counts values that are not missing, where the filter holds.

@@ -243,20 +243,15 @@ func (c *planned) from() (extent, error) {
 }
 
 // aggregate asks for an aggregate of the check's partition; the same one twice is one measure.
-func (r *run) aggregate(c *planned, name, column, sql string, identity string, derivations ...derivation) (*measure, error) {
+func (r *run) aggregate(c *planned, name, column string, a aggregate, identity string) (*measure, error) {
 	from, err := c.from()
 	if err != nil {
 		return nil, err
 	}
-	if sql, err = c.vars.Resolve(sql); err != nil {
+	if err := a.resolve(c.vars); err != nil {
 		return nil, err
 	}
-	for i := range derivations {
-		if err := derivations[i].resolve(c.vars); err != nil {
-			return nil, err
-		}
-	}
-	return r.aggregateFrom(c, c.source, from, &measure{table: c.table, partition: c.partition.Name, column: column, name: name, identity: identity, sql: sql, derivations: derivations}), nil
+	return r.aggregateFrom(c, c.source, from, &measure{table: c.table, partition: c.partition.Name, column: column, name: name, identity: identity, aggregate: a}), nil
 }
 
 // needs says that the check cannot be judged without the measure.

@@ -31,7 +31,7 @@ func (r *run) planSameRowCount(c *planned) error {
 		return err
 	}
 	there := &planned{Check: c.Check, source: other, table: table, partition: &sodacl.Partition{Name: c.SameAs.Partition}, vars: c.vars}
-	theirs := r.aggregateFrom(c, other, extent{other.Qualified(table), filter}, &measure{table: table, partition: c.SameAs.Partition, name: "row_count", sql: "COUNT(*)", identity: r.identity(there, "", "row_count")})
+	theirs := r.aggregateFrom(c, other, extent{other.Qualified(table), filter}, &measure{table: table, partition: c.SameAs.Partition, name: "row_count", aggregate: count("COUNT(*)"), identity: r.identity(there, "", "row_count")})
 	c.judge = func(_ context.Context, result *dq.Result) error {
 		a, ok1 := own.value.(int64)
 		b, ok2 := theirs.value.(int64)

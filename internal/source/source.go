@@ -92,6 +92,19 @@ func (s *Settings) Port(otherwise int) (int, error) {
 	return int(n), nil
 }
 
+// maxSlices is how many slices a table may be read in.
+const maxSlices = 64
+
+// Slicing is the setting slices: in how many slices large tables are read, side by side.
+func (s *Settings) Slicing() (engine.Slicing, error) {
+	text := s.Text("slices", "1")
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxSlices {
+		return engine.Slicing{}, fmt.Errorf("%s: data source %s: slices %q is not a number from 1 to %d", s.At, s.Name, text, maxSlices)
+	}
+	return engine.Slicing{Count: n, Least: 100_000}, nil
+}
+
 // Names are the names of the settings given, sorted.
 func (s *Settings) Names() []string {
 	var names []string

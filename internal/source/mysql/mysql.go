@@ -4,6 +4,8 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -54,6 +56,14 @@ func New(s *source.Settings) (*engine.Source, error) {
 				}
 				return "SELECT table_name FROM information_schema.tables WHERE " + where + " ORDER BY table_name"
 			},
+			RoundsAverage: true,
+			Slices: func(ctx context.Context, c engine.Connection, _ *engine.Source, t engine.Sliceable) ([]string, error) {
+				schema := database
+				if n := len(t.Prefix); n > 0 {
+					schema = t.Prefix[n-1]
+				}
+				return cut(ctx, c, schema, t)
+			},
 			Synonyms: map[string][]string{"text": {"varchar", "char"}, "varchar": {"text", "char"}},
 		},
 		Open: func(ctx context.Context) (engine.Connection, error) {
@@ -64,6 +74,36 @@ func New(s *source.Settings) (*engine.Source, error) {
 			return source.SQL(ctx, sql.OpenDB(connector), convert)
 		},
 	}, nil
+}
+
+// cut makes slices of a table by its primary key, if that is one column of whole numbers.
+func cut(ctx context.Context, c engine.Connection, schema string, t engine.Sliceable) ([]string, error) {
+	place := " WHERE table_schema = " + engine.Text(schema) + " AND table_name = " + engine.Text(t.Table)
+	rows, err := c.Query(ctx, "SELECT table_rows FROM information_schema.tables"+place, 1)
+	if err != nil || len(rows.Rows) == 0 {
+		return nil, err
+	}
+	if n, ok := rows.Rows[0][0].(int64); !ok || n < t.Least { // NULL of a view
+		return nil, nil
+	}
+	keys, err := c.Query(ctx, "SELECT column_name, data_type FROM information_schema.columns"+place+" AND column_key = 'PRI'", 2)
+	if err != nil {
+		return nil, err
+	}
+	if len(keys.Rows) != 1 || !strings.HasSuffix(fmt.Sprint(keys.Rows[0][1]), "int") {
+		return nil, errors.New("its primary key is not one column of whole numbers")
+	}
+	key := "`" + strings.ReplaceAll(fmt.Sprint(keys.Rows[0][0]), "`", "``") + "`"
+	ends, err := c.Query(ctx, "SELECT MIN("+key+"), MAX("+key+") FROM "+t.From, 1)
+	if err != nil {
+		return nil, err
+	}
+	least, ok1 := ends.Rows[0][0].(int64)
+	greatest, ok2 := ends.Rows[0][1].(int64)
+	if !ok1 || !ok2 {
+		return nil, nil
+	}
+	return engine.Ranges(key, least, greatest, t.Count, func(id int64) string { return strconv.FormatInt(id, 10) }), nil
 }
 
 // formats are those whose patterns MySQL 5.7 could not read; they use POSIX classes.

@@ -39,6 +39,15 @@ func TestSuite(t *testing.T) {
 	})
 }
 
+func TestSlices(t *testing.T) {
+	server := mysqltest.Start(t)
+	server.Exec(t, strings.Join(sourcetest.Readings("DOUBLE", func(n string) string { return "TIMESTAMP '2026-03-01 00:00:00' + INTERVAL " + n + " SECOND" }), ";\n")+";\nANALYZE TABLE readings")
+	sourcetest.Slices(t, sourcetest.Subject{
+		New: mysql.New, Kind: "mysql", Lacks: []string{sourcetest.Percentiles, sourcetest.Deviations},
+		Settings: map[string]string{"host": "127.0.0.1", "port": fmt.Sprint(server.Port), "username": "suite", "password": mysqltest.Password, "database": "suite"},
+	})
+}
+
 // TestContracts verifies a contract on a table that has each type as people declare it, and one in which each is another.
 func TestContracts(t *testing.T) {
 	server := mysqltest.Start(t)

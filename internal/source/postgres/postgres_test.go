@@ -35,3 +35,11 @@ func TestSuite(t *testing.T) {
 		},
 	})
 }
+
+func TestSlices(t *testing.T) {
+	server := postgrestest.Start(t)
+	readings := sourcetest.Readings("DOUBLE PRECISION", func(n string) string { return "TIMESTAMP '2026-03-01 00:00:00' + " + n + " * INTERVAL '1 second'" })
+	server.Exec(t, strings.Join(append(readings, "ANALYZE readings"), ";\n"))
+	settings := map[string]string{"host": "127.0.0.1", "port": fmt.Sprint(server.Port), "username": "postgres", "database": "postgres"}
+	sourcetest.Slices(t, sourcetest.Subject{New: postgres.New, Kind: "postgres", Settings: settings})
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,8 +22,10 @@ func New(s *source.Settings) (*engine.Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	d := Dialect()
+	d.Slices = cut
 	return &engine.Source{
-		Name: s.Name, Type: s.Type, Dialect: Dialect(),
+		Name: s.Name, Type: s.Type, Dialect: d,
 		Open: func(ctx context.Context) (engine.Connection, error) {
 			if err := Register(); err != nil {
 				return nil, err
@@ -74,6 +77,20 @@ func Dialect() *engine.Dialect {
 			return "SELECT name FROM sqlite_master WHERE " + where + " ORDER BY name"
 		},
 	}
+}
+
+// cut makes slices of a table by its row ids. A view, or a table without them, has none.
+func cut(ctx context.Context, c engine.Connection, _ *engine.Source, t engine.Sliceable) ([]string, error) {
+	rows, err := c.Query(ctx, "SELECT MIN(rowid), MAX(rowid) FROM "+t.From, 1)
+	if err != nil {
+		return nil, err
+	}
+	least, ok1 := rows.Rows[0][0].(int64)
+	greatest, ok2 := rows.Rows[0][1].(int64)
+	if !ok1 || !ok2 || greatest-least < t.Least {
+		return nil, nil
+	}
+	return engine.Ranges("rowid", least, greatest, t.Count, func(id int64) string { return strconv.FormatInt(id, 10) }), nil
 }
 
 // layouts of times that SQLite keeps as text.

@@ -39,3 +39,18 @@ func TestSuite(t *testing.T) {
 		},
 	})
 }
+
+func TestSlices(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "slices.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, statement := range sourcetest.Readings("REAL", func(n string) string { return "datetime('2026-03-01', '+' || " + n + " || ' seconds')" }) {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sourcetest.Slices(t, sourcetest.Subject{New: sqlite.New, Kind: "sqlite", Settings: map[string]string{"path": path}})
+}

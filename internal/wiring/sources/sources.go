@@ -32,9 +32,11 @@ func Add(name string, k Kind) { kinds[name] = k }
 func Open(s *source.Settings) (*engine.Source, error) {
 	if open, ok := kinds[s.Type]; ok {
 		source, err := open(s)
-		if err == nil {
-			source.Sampling, _ = s.Sampling() // with a mistake in it, it lets no rows out and says why
+		if err != nil {
+			return nil, err
 		}
+		source.Sampling, _ = s.Sampling() // with a mistake in it, it lets no rows out and says why
+		source.Slicing, err = s.Slicing()
 		return source, err
 	}
 	hint := ""
