@@ -30,7 +30,7 @@ func TestCorpusDuckDB(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	compareCorpus(t, "duckdb", source.NewSettings("src", "duckdb", map[string]string{"path": path}), map[deviation]string{
+	compareCorpus(t, "duckdb", opened(t, source.NewSettings("src", "duckdb", map[string]string{"path": path})), map[deviation]string{
 		{"failed_rows/condition-and-query", "By query|orders"}:                  unusable,
 		{"failed_rows/condition-and-query", "Limited|orders"}:                   unusable,
 		{"failed_rows/condition-and-query", "Empty table|v_e"}:                  unusable,

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -50,13 +51,23 @@ func corpus(t *testing.T) []corpusCase {
 	return cases
 }
 
-// run runs one text of checks on a source named src.
-func run(t *testing.T, settings *source.Settings, text string, vars map[string]string) *dq.Scan {
+func opened(t *testing.T, settings *source.Settings) *engine.Source {
 	t.Helper()
 	src, err := sources.Open(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return src
+}
+
+// run runs one text of checks on a source named src.
+func run(t *testing.T, settings *source.Settings, text string, vars map[string]string) *dq.Scan {
+	t.Helper()
+	return runOn(t, opened(t, settings), text, vars)
+}
+
+func runOn(t *testing.T, src *engine.Source, text string, vars map[string]string) *dq.Scan {
+	t.Helper()
 	program := sodacl.Parse([]sodacl.File{{Name: "checks.yml", Text: []byte(text)}}, sodacl.Variables{Values: vars})
 	return engine.Run(t.Context(), program, engine.Options{
 		Definition: "corpus", Source: "src", Now: time.Now(), Parallel: 4,
@@ -69,7 +80,8 @@ func run(t *testing.T, settings *source.Settings, text string, vars map[string]s
 	})
 }
 
-// TestCorpusPostgres holds outcomes, values, zones and exit codes to the reference client's, but for the deviations listed.
+// TestCorpusPostgres holds outcomes, values, zones and exit codes to the reference client's, but for the deviations listed: of rows
+// that are read at once, and of rows that are read in slices of any of them.
 func TestCorpusPostgres(t *testing.T) {
 	server := postgrestest.Start(t)
 	tables, err := os.ReadFile("testdata/tables.sql")
@@ -80,12 +92,24 @@ func TestCorpusPostgres(t *testing.T) {
 	settings := source.NewSettings("src", "postgres", map[string]string{
 		"host": "127.0.0.1", "port": fmt.Sprint(server.Port), "username": "postgres", "database": "postgres", "schema": "corpus",
 	})
-	compareCorpus(t, "postgres", settings, nil)
+	compareCorpus(t, "postgres", opened(t, settings), nil)
+	t.Run("in slices", func(t *testing.T) {
+		src := opened(t, settings)
+		src.Slicing = engine.Slicing{Count: 4}
+		src.Dialect.Slices = func(_ context.Context, _ engine.Connection, _ *engine.Source, of engine.Sliceable) ([]string, error) {
+			var conditions []string
+			for i := range of.Count {
+				conditions = append(conditions, fmt.Sprintf("hashtext(CAST(%s.* AS text)) & 3 = %d", of.From[strings.LastIndex(of.From, ".")+1:], i))
+			}
+			return conditions, nil
+		}
+		compareCorpus(t, "postgres", src, nil)
+	})
 }
 
 // compareCorpus runs the corpus on one kind of data source. more are deviations beside those on every kind.
-func compareCorpus(t *testing.T, kind string, settings *source.Settings, more map[deviation]string) {
-	checks := 0
+func compareCorpus(t *testing.T, kind string, src *engine.Source, more map[deviation]string) {
+	checks, inSlices := 0, 0
 	listed := map[deviation]bool{}
 	allowed := maps.Clone(deviations)
 	maps.Copy(allowed, more)
@@ -95,8 +119,13 @@ func compareCorpus(t *testing.T, kind string, settings *source.Settings, more ma
 			continue
 		}
 		t.Run(c.ID, func(t *testing.T) {
-			scan := run(t, settings, c.Sodacl, c.Vars)
+			scan := runOn(t, src, c.Sodacl, c.Vars)
 			checks += len(want.Checks)
+			for _, q := range scan.Queries {
+				if strings.HasSuffix(q.Name, "slice 1 of 4") {
+					inSlices++
+				}
+			}
 			var problems []string
 			deviates := false
 			for _, d := range differences(want, scan) {
@@ -107,7 +136,7 @@ func compareCorpus(t *testing.T, kind string, settings *source.Settings, more ma
 					problems = append(problems, fmt.Sprintf("%s\n\t{%q, %q}", d.text, known.scan, known.check))
 				}
 			}
-			if n := measuring(scan); !scan.Errored && !deviates && want.Queries != nil && n > *want.Queries {
+			if n := measuring(scan); src.Slicing.Count < 2 && !scan.Errored && !deviates && want.Queries != nil && n > *want.Queries {
 				problems = append(problems, fmt.Sprintf("%d statements, the reference needs %d", n, *want.Queries))
 			}
 			if len(problems) > 0 {
@@ -120,7 +149,10 @@ func compareCorpus(t *testing.T, kind string, settings *source.Settings, more ma
 			t.Errorf("listed as a deviation (%s), but equal: %s, %s", reason, d.scan, d.check)
 		}
 	}
-	t.Logf("%d checks compared, %d deviations", checks, len(listed))
+	if want := map[bool]int{true: 200}[src.Slicing.Count > 1]; inSlices < want {
+		t.Errorf("%d partitions were read in slices, want at least %d", inSlices, want)
+	}
+	t.Logf("%d checks compared, %d deviations, %d partitions in slices", checks, len(listed), inSlices)
 }
 
 // measuring counts statements as the corpus does, which leaves out those of fail queries.
