@@ -69,7 +69,8 @@ func junit(s *dq.Scan) junitSuites {
 		if r.Location != nil {
 			c.File, c.Line = r.Location.File, r.Location.Line
 		}
-		message := fmt.Sprintf("%s: %s", r.Name, cmp.Or(shownValue(r), "no value"))
+		value, _ := shownValue(r)
+		message := fmt.Sprintf("%s: %s", r.Name, cmp.Or(value, "no value"))
 		switch {
 		case r.Outcome == dq.Fail:
 			c.Failure = &junitMessage{message, r.Source}

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
@@ -90,32 +90,19 @@ func (p *program) printScan(scan *dq.Scan, verbose bool, page string) {
 			fmt.Fprintf(p.out, "%s %-7s %s\n", l.Time.Format("15:04:05"), l.Level, l.Message)
 		}
 	}
-	coloured := p.coloured()
-	w := tabwriter.NewWriter(p.out, 0, 8, 2, ' ', 0)
-	word := func(r *dq.Result) string {
+	results := slices.Clone(scan.Results)
+	slices.SortStableFunc(results, func(a, b dq.Result) int { return a.Outcome.Rank() - b.Outcome.Rank() })
+	var rows []resultRow
+	for i := range results {
+		r := &results[i]
 		look := outcomeWords[r.Outcome]
 		if r.Excluded {
 			look.word = "left out"
 		}
-		if coloured { // all codes are five bytes, so columns stay in line
-			return look.colour + look.word + plainText
-		}
-		return look.word
+		value, words := shownValue(r)
+		rows = append(rows, resultRow{look.word, look.colour, printable(shownPlace(r)), printable(r.Name), printable(value), words})
 	}
-	results := slices.Clone(scan.Results)
-	slices.SortStableFunc(results, func(a, b dq.Result) int { return a.Outcome.Rank() - b.Outcome.Rank() })
-	for i := range results {
-		r := &results[i]
-		if i == 0 {
-			heading := "OUTCOME"
-			if coloured {
-				heading = "\x1b[39m" + heading + plainText
-			}
-			fmt.Fprintf(w, "%s\tDATASET\tCHECK\tVALUE\n", heading)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", word(r), printable(shownPlace(r)), printable(r.Name), printable(shownValue(r)))
-	}
-	_ = w.Flush() // the terminal is gone if this fails
+	(&resultTable{out: p.out, coloured: p.coloured(), width: widthOf(p.out)}).print(rows)
 	p.printErrors(scan)
 	c := scan.Counts()
 	fmt.Fprintf(p.out, "\n%s: %d passed, %d warned, %d failed, %d not evaluated; %s. %s in %s.\n",
@@ -126,13 +113,20 @@ func (p *program) printScan(scan *dq.Scan, verbose bool, page string) {
 	}
 }
 
-// shownPlace is the dataset, of a contract's check with the column, which its name mostly does not tell.
+// shownPlace is the dataset, of a contract's check with the column, which its name mostly does not tell, and of another with
+// the partition.
 func shownPlace(r *dq.Result) string {
 	if r.Origin == dq.OriginContract && r.Column != "" {
 		return r.Dataset.Name + "." + r.Column
 	}
+	if section, _, _ := strings.Cut(r.Source, "\n"); r.Origin != dq.OriginContract {
+		return r.Dataset.Name + partition.FindString(strings.TrimSuffix(section, ":"))
+	}
 	return r.Dataset.Name
 }
+
+// partition is that of a section "checks for orders [daily]".
+var partition = regexp.MustCompile(` \[[^][]+]$`)
 
 // printable makes one line of a text without what a terminal would obey.
 func printable(s string) string {
@@ -144,20 +138,20 @@ func printable(s string) string {
 	}, s)
 }
 
-// shownValue is what was measured, and for a check without a number what is wrong.
-func shownValue(r *dq.Result) string {
+// shownValue is what was measured, or in words what is wrong with a check that is not evaluated or has no number.
+func shownValue(r *dq.Result) (_ string, words bool) {
 	if r.Excluded {
-		return ""
+		return "", false
 	}
 	value := wording.FormatValue(r.Value, r.ValueLabel, r.Measure)
-	if r.Outcome == dq.Pass || r.Value != "" || len(r.Reasons) == 0 {
-		return value
+	if r.Outcome == dq.Pass || r.Value != "" && r.Outcome.Evaluated() || len(r.Reasons) == 0 {
+		return value, false
 	}
 	var why []string
 	for _, reason := range r.Reasons {
 		why = append(why, reason.Message)
 	}
-	return dq.Truncate(strings.Join(why, "; "), 200)
+	return dq.Truncate(strings.Join(why, "; "), 200), true
 }
 
 func countErrors(scan *dq.Scan) int {
