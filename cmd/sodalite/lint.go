@@ -9,6 +9,7 @@ import (
 
 	"github.com/sodalite-dq/sodalite/internal/sodacl"
 	"github.com/sodalite-dq/sodalite/internal/source"
+	"github.com/sodalite-dq/sodalite/internal/wording"
 )
 
 // mistake is a mistake in the JSON of the lint command.
@@ -62,7 +63,7 @@ func (p *program) printMistakes(mistakes []sodacl.Mistake, files int, asJSON boo
 			return err
 		}
 	} else if len(found) == 0 {
-		fmt.Fprintf(p.out, "No mistakes in %d files.\n", files)
+		fmt.Fprintf(p.out, "No mistakes in %s.\n", wording.Count(files, "file"))
 	}
 	if slices.ContainsFunc(mistakes, func(m sodacl.Mistake) bool { return !m.Warning }) {
 		return scanExit(3)

@@ -143,7 +143,7 @@ func shownValue(r *dq.Result) (_ string, words bool) {
 	if r.Excluded {
 		return "", false
 	}
-	value := wording.FormatValue(r.Value, r.ValueLabel, r.Measure)
+	value := wording.FormatValue(r.Value, r.ValueLabel, wording.MeasureOf(r.Measure, r.Source))
 	if r.Outcome == dq.Pass || r.Value != "" && r.Outcome.Evaluated() || len(r.Reasons) == 0 {
 		return value, false
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/sodacl"
 	"github.com/sodalite-dq/sodalite/internal/wiring/sources"
+	"github.com/sodalite-dq/sodalite/internal/wording"
 )
 
 // testConnectionCommand is the reference client's.
@@ -52,7 +53,7 @@ func (p *program) testSource(ctx context.Context, name string, src *engine.Sourc
 	if err != nil {
 		return fmt.Errorf("data source %q: %w", name, err)
 	}
-	fmt.Fprintf(p.out, "Data source %s (%s) answers after %s; it has %d datasets.\n", name, src.Type, found.Connected.Round(time.Millisecond), found.Count)
+	fmt.Fprintf(p.out, "Data source %s (%s) answers after %s; it has %s.\n", name, src.Type, found.Connected.Round(time.Millisecond), wording.Count(int(found.Count), "dataset"))
 	for _, dataset := range found.Datasets {
 		fmt.Fprintln(p.out, " ", printable(dataset))
 	}

@@ -431,7 +431,7 @@ func (r *run) finish(by end) *dq.Scan {
 		r.log(dq.LevelError, nil, "The scan was ended before it was complete: %s", by.cause)
 	}
 	c := r.scan.Counts()
-	if c.Total() == 0 && !r.scan.Errored {
+	if len(r.checks) == 0 && !r.scan.Errored {
 		r.log(dq.LevelWarning, nil, "No checks found, 0 checks evaluated.")
 	}
 	r.log(dq.LevelInfo, nil, "Scan summary:")

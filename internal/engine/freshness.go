@@ -49,7 +49,7 @@ func (r *run) planFreshness(c *planned) error {
 		if err != nil {
 			return err
 		}
-		result.Diagnostics = c.freshnessDetails(m.value, newest, variable, now)
+		result.Diagnostics = c.freshnessDetails(newest, variable, now)
 		if newest == nil {
 			result.Outcome = dq.Fail // no rows: nothing is fresh
 			return nil
@@ -143,14 +143,14 @@ func newestTime(v any) (*time.Time, error) {
 }
 
 // freshnessDetails shows times as the reference client does, as Python writes them.
-func (c *planned) freshnessDetails(value any, newest *time.Time, variable string, now time.Time) json.RawMessage {
+func (c *planned) freshnessDetails(newest *time.Time, variable string, now time.Time) json.RawMessage {
 	text, _ := c.vars.Lookup(variable)
 	details := map[string]any{
 		"maxColumnTimestamp": nil, "maxColumnTimestampUtc": nil, "nowVariableName": variable,
 		"nowTimestamp": text, "nowTimestampUtc": pythonTime(now) + "+00:00", "freshness": nil,
 	}
 	if newest != nil {
-		details["maxColumnTimestamp"], details["maxColumnTimestampUtc"] = pythonText(value), pythonTime(*newest)+"+00:00"
+		details["maxColumnTimestamp"], details["maxColumnTimestampUtc"] = pythonTime(*newest), pythonTime(*newest)+"+00:00"
 		details["freshness"] = pythonDuration(now.Sub(*newest))
 	}
 	body, err := json.Marshal(details)

@@ -106,13 +106,17 @@ func (r *run) parts(c *planned) []string {
 	return parts
 }
 
+// section is the heading that the check is under, which for a "for each" section tells the dataset too.
+func (c *planned) section() string {
+	if alias, ok := strings.CutPrefix(c.Header, "checks for "); ok && c.table != "" && alias != c.table && !strings.HasPrefix(alias, c.table+" ") {
+		return "checks for " + alias + " being " + c.table
+	}
+	return c.Header
+}
+
 // identities gives the check's identity, and others that the same check may have had.
 func identities(c *planned) (string, []string) {
-	header := c.Header
-	if alias, ok := strings.CutPrefix(header, "checks for "); ok && c.table != "" && alias != c.table && !strings.HasPrefix(alias, c.table+" ") {
-		header = "checks for " + alias + " being " + c.table // a "for each" section
-	}
-	parts := []string{header, c.Line}
+	parts := []string{c.section(), c.Line}
 	if text := c.IdentityText(); text != "" {
 		parts = append(parts, text)
 	}

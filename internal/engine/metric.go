@@ -398,6 +398,8 @@ func (r *run) compare(c *planned, m *measure) {
 			return quietly{"there are no rows to measure, the value is NULL"}
 		case !isNumber(value):
 			return fmt.Errorf("the value %v is not a number", text(value))
+		case c.Incomparable != "":
+			return told{errors.New(c.Incomparable)}
 		case err != nil:
 			return err
 		case c.Pass == nil && c.Warn == nil && c.Fail == nil:

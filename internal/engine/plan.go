@@ -188,7 +188,7 @@ func (r *run) describe(c *planned) dq.Check {
 	}
 	check := dq.Check{
 		Name: name, Dataset: dq.DatasetRef{DataSource: c.source.Name, Name: unquoted(c.table)}, Column: c.Column(), Kind: kindOf(c.Check),
-		Source: c.Source(), Location: &dq.Location{File: c.At.File, Line: c.At.Line, Col: c.At.Column},
+		Source: c.Source(c.section()), Location: &dq.Location{File: c.At.File, Line: c.At.Line, Col: c.At.Column},
 	}
 	check.Identity, check.Aliases = identities(c)
 	for _, a := range c.Attributes {

@@ -37,6 +37,7 @@ checks for t:
       identity: my-own
   - max_length(s) < 2
   - freshness(ts) < 1d
+  - freshness(dt) < 1d
   - schema:
       warn:
         when required column missing: [gone]
@@ -69,6 +70,12 @@ checks for t:
 checks:
   - overall = 1:
       overall query: SELECT 1
+for each dataset D:
+  datasets: [u]
+  checks:
+    - row_count > 0:
+        name: rows of ${D}
+    - row_count between 1 and 9
 discover datasets:
   datasets: [t]
 `
@@ -100,8 +107,8 @@ func knownDifference(path string) bool {
 func TestResultsFile(t *testing.T) {
 	server := postgrestest.Start(t)
 	client := startReference(t, "SODALITE_SODA_POSTGRES")
-	server.Exec(t, `CREATE TABLE t (id int, n numeric(10,2), s varchar, ts timestamp);
-INSERT INTO t VALUES (1, 1.5, 'a', '2026-01-01'), (2, 2, 'a', NULL), (3, NULL, 'N/A', '2026-01-02'), (4, 3, NULL, NULL);
+	server.Exec(t, `CREATE TABLE t (id int, n numeric(10,2), s varchar, ts timestamp, dt date);
+INSERT INTO t VALUES (1, 1.5, 'a', '2026-01-01', '2026-01-01'), (2, 2, 'a', NULL, NULL), (3, NULL, 'N/A', '2026-01-02', NULL), (4, 3, NULL, NULL, NULL);
 CREATE TABLE u (n numeric(10,2)); INSERT INTO u VALUES (1.5);`)
 	settings := source.NewSettings("src", "postgres", map[string]string{"host": "127.0.0.1", "port": fmt.Sprint(server.Port), "username": "postgres", "password": "x", "database": "postgres", "schema": "public"})
 	client.ask(t, []any{map[string]any{"configuration": configurationOf(settings), "sodacl": everyKind, "results": true, "vars": map[string]string{"NOW": "2026-01-03"}}})

@@ -111,6 +111,9 @@ func (p *parser) complete(c *Check, line *yaml.Node) *Check {
 			c.Problem = problem
 		} else if c.Kind == Metric && c.Pass == nil && c.Warn == nil && c.Fail == nil {
 			p.mistake(line, "the check %q has no threshold, so it cannot pass or fail; write for instance \"%s > 0\"", clip(c.Line), c.Line)
+		} else if problem := c.incomparable(); problem != "" && c.Kind == Metric && !p.nested {
+			p.mistake(line, "the check %q cannot be evaluated: %s", yamldoc.Clip(c.Line), problem)
+			c.Incomparable = problem
 		}
 	}
 	if c.SameAs != nil && c.SameAs.Partition != "" {

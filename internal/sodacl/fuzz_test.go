@@ -46,7 +46,7 @@ func FuzzParse(f *testing.F) {
 		for _, table := range p.Tables {
 			for _, part := range table.Partitions {
 				for _, c := range part.InOrder() {
-					_, _, _ = c.Source(), c.IdentityText(), c.DefaultName()
+					_, _, _ = c.Source(c.Header), c.IdentityText(), c.DefaultName()
 				}
 			}
 		}

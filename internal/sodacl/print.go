@@ -13,13 +13,13 @@ import (
 // Checks are printed to the byte as the reference client does (the Python library ruamel.yaml: quotes as people wrote them,
 // lines folded at 80), because check identities are hashes of such text.
 
-// Source is the check as it could be written in a file of its own.
-func (c *Check) Source() string {
+// Source is the check as it could be written in a file of its own, under the heading of a section.
+func (c *Check) Source(section string) string {
 	if c.Config == nil {
-		return c.Header + ":\n  " + c.Line
+		return section + ":\n  " + c.Line
 	}
 	p := &printer{}
-	p.write(c.Header + ":")
+	p.write(section + ":")
 	p.newline(2)
 	p.write("- ")
 	p.member(c.line, c.Config, 4)

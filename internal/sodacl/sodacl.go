@@ -142,6 +142,9 @@ type Check struct {
 	Attributes     []Attribute
 	// Problem is why the check cannot be evaluated; it is among the mistakes too. Empty for nothing.
 	Problem string
+	// Incomparable is why the check's metric, which is a number, cannot be compared with its threshold; it is among the mistakes
+	// too. Empty for nothing that is known without the values of variables.
+	Incomparable string
 	// SamplesLimit is how many failed rows may be kept, -1 if not given. SamplesColumns are the columns kept of them, nil for
 	// all. FailedRows is the user's own statement for them, beside a metric of the user's own.
 	SamplesLimit   int

@@ -87,3 +87,29 @@ func (c *Check) unknown() string {
 	}
 	return ""
 }
+
+// incomparable is why a number cannot be compared with the check's threshold, as far as that is known before variables are.
+func (c *Check) incomparable() string {
+	conditions := []*Condition{c.Pass}
+	if c.Pass == nil { // which would hide them
+		conditions = []*Condition{c.Fail, c.Warn}
+	}
+	for _, condition := range conditions {
+		if condition == nil {
+			continue
+		}
+		for _, v := range []Value{condition.Low, condition.High} {
+			if strings.Contains(v.Text, "${") {
+				continue
+			}
+			v, err := v.Resolve(Variables{})
+			switch {
+			case err != nil:
+				return err.Error()
+			case v.IsDuration:
+				return "the threshold is a duration, but the metric is a number"
+			}
+		}
+	}
+	return ""
+}

@@ -147,9 +147,9 @@ func (c *Config) Source(name string) (*Settings, error) {
 	}
 	slices.Sort(names)
 	if len(names) == 0 {
-		return nil, fmt.Errorf("is not configured: no configuration file has a \"data_source %s:\" section", name)
+		return nil, fmt.Errorf("it is not configured: no configuration file has a \"data_source %s:\" section", name)
 	}
-	return nil, fmt.Errorf("is not configured; the configuration has %s", strings.Join(names, ", "))
+	return nil, fmt.Errorf("it is not configured; the configuration has %s", strings.Join(names, ", "))
 }
 
 // ReadConfig reads configuration texts in order; a later section of the same name replaces an earlier one. Of Soda 3, whose

@@ -5,6 +5,7 @@
 package yamldoc
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
 	"regexp"
@@ -36,6 +37,14 @@ var (
 	fromZero = regexp.MustCompile(`did not find expected (key|'-' indicator|',' or)`)
 )
 
+// indentedByTab tells whether a line, counted from 1, begins with a tab or with spaces and a tab.
+func indentedByTab(text []byte, line int) bool {
+	for range line - 1 {
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+	}
+	return line > 0 && bytes.HasPrefix(bytes.TrimLeft(text, " "), []byte("\t"))
+}
+
 // Parse gives the root node of a document, nil for an empty one. A document over maxSize bytes, over maxNodes nodes with its
 // aliases followed, nested deeper than [MaxDepth], or with a key twice in a mapping (YAML 1.2, 3.2.1.1) is an *Error.
 func Parse(text []byte, maxSize, maxNodes int) (*yaml.Node, error) {
@@ -49,7 +58,11 @@ func Parse(text []byte, maxSize, maxNodes int) (*yaml.Node, error) {
 		if fromZero.MatchString(err.Error()) {
 			line++
 		}
-		return nil, &Error{Line: line, Message: "the file is not valid YAML: " + strings.TrimPrefix(err.Error(), at[0])}
+		message := "the file is not valid YAML: " + strings.TrimPrefix(err.Error(), at[0])
+		if indentedByTab(text, line) {
+			message += "; the line begins with a tab, YAML is indented with spaces"
+		}
+		return nil, &Error{Line: line, Message: message}
 	}
 	if len(doc.Content) == 0 {
 		return nil, nil

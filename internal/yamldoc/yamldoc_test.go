@@ -17,6 +17,8 @@ func TestRefused(t *testing.T) {
 		"syntax":        {"a: 1\nb: [", "not valid YAML", 2, 0},
 		"unclosed":      {"a: 1\nb: [c\nd: 1\n", "not valid YAML", 2, 0},
 		"indentation":   {"a: 1\nb:\n  - c: 1\n    d: 2\n e: 1\n", "not valid YAML", 5, 0},
+		"tab":           {"a: 1\nb:\n\t- c\n", "indented with spaces", 3, 0},
+		"tab later":     {"a: 1\nb:\n  \t- c\n", "indented with spaces", 3, 0},
 		"key twice":     {"a: 1\nb:\n  c: 1\n  c: 2\n", `key "c" is already in line 3`, 4, 3},
 		"alias bomb":    {"a: &a [1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b]\n", "more than 300 nodes", 1, 4},
 		"nested deeply": {strings.Repeat("[", 120) + strings.Repeat("]", 120), "nested deeper than 100", 1, 100},
