@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 )
@@ -31,19 +29,6 @@ func (p *program) printJSON(v any) error {
 	e := json.NewEncoder(p.out)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
-}
-
-// printTable prints rows under headings, or a sentence if there are none.
-func (p *program) printTable(empty string, rows [][]string, headings ...string) error {
-	if len(rows) == 0 {
-		fmt.Fprintln(p.out, empty)
-		return nil
-	}
-	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
-	for _, row := range append([][]string{headings}, rows...) {
-		fmt.Fprintln(w, strings.Join(row, "\t"))
-	}
-	return w.Flush()
 }
 
 // progress gives a function that counts on a terminal, and nil elsewhere.

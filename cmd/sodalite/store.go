@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,6 +119,19 @@ func (p *program) onSystem(do func(ctx context.Context, s *wiring.System, args [
 		defer func() { err = errors.Join(err, closeStore()) }()
 		return do(cmd.Context(), s, args)
 	}
+}
+
+// printTable prints rows under headings, or a sentence if there are none.
+func (p *program) printTable(empty string, rows [][]string, headings ...string) error {
+	if len(rows) == 0 {
+		fmt.Fprintln(p.out, empty)
+		return nil
+	}
+	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
+	for _, row := range append([][]string{headings}, rows...) {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	return w.Flush()
 }
 
 func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

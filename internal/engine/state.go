@@ -169,50 +169,41 @@ func compareValues(a, b any) (int, error) {
 	return cmp.Compare(x, y), nil
 }
 
-// mergeMeans merges (mean, n) of two slices.
-func mergeMeans(a, b []any) ([]any, error) {
-	n, m, total, err := counts(a[1], b[1])
-	switch {
-	case err != nil:
-		return nil, err
-	case n == 0:
-		return b, nil
-	case m == 0:
-		return a, nil
-	case !isNumber(a[0]) || !isNumber(b[0]):
-		return nil, errors.New("the database gave no mean")
-	}
-	return []any{toFloat(a[0]) + (toFloat(b[0])-toFloat(a[0]))*m/float64(total), total}, nil
-}
+// mergeMeans merges (mean, n) of two slices, mergeVariances (variance of the population, mean, n): Chan, Golub, LeVeque, "Updating
+// formulae and a pairwise algorithm for computing sample variances", 1979.
+var (
+	mergeMeans = moments(func(a, b []float64, n, m float64) []any {
+		return []any{a[0] + (b[0]-a[0])*m/(n+m)}
+	})
+	mergeVariances = moments(func(a, b []float64, n, m float64) []any {
+		apart := b[1] - a[1]
+		return []any{(a[0]*n + b[0]*m + apart*apart*n*m/(n+m)) / (n + m), a[1] + apart*m/(n+m)}
+	})
+)
 
-// mergeVariances merges (variance of the population, mean, n) of two slices: Chan, Golub, LeVeque, "Updating formulae and a
-// pairwise algorithm for computing sample variances", 1979.
-func mergeVariances(a, b []any) ([]any, error) {
-	n, m, total, err := counts(a[2], b[2])
-	switch {
-	case err != nil:
-		return nil, err
-	case n == 0:
-		return b, nil
-	case m == 0:
-		return a, nil
-	case !isNumber(a[0]) || !isNumber(b[0]):
-		return nil, errors.New("the database gave no variance")
+// moments merges states whose last member counts their values. That of no values adds nothing.
+func moments(merge func(a, b []float64, n, m float64) []any) func(a, b []any) ([]any, error) {
+	return func(a, b []any) ([]any, error) {
+		last := len(a) - 1
+		n, ok1 := a[last].(int64)
+		m, ok2 := b[last].(int64)
+		switch {
+		case !ok1 || !ok2:
+			return nil, errors.New("the database gave no count")
+		case n == 0:
+			return b, nil
+		case m == 0:
+			return a, nil
+		}
+		var values [2][]float64
+		for i, state := range [][]any{a, b} {
+			for _, v := range state[:last] {
+				if !isNumber(v) {
+					return nil, fmt.Errorf("the database gave %T where a number is needed", v)
+				}
+				values[i] = append(values[i], toFloat(v))
+			}
+		}
+		return append(merge(values[0], values[1], float64(n), float64(m)), n+m), nil
 	}
-	means, err := mergeMeans(a[1:], b[1:])
-	if err != nil {
-		return nil, err
-	}
-	apart := toFloat(b[1]) - toFloat(a[1])
-	squares := toFloat(a[0])*n + toFloat(b[0])*m + apart*apart*n*m/float64(total)
-	return []any{squares / float64(total), means[0], total}, nil
-}
-
-func counts(a, b any) (n, m float64, total int64, err error) {
-	x, ok1 := a.(int64)
-	y, ok2 := b.(int64)
-	if !ok1 || !ok2 {
-		return 0, 0, 0, errors.New("the database gave no count")
-	}
-	return float64(x), float64(y), x + y, nil
 }
