@@ -86,6 +86,9 @@ func (p *program) printChange(c change) {
 
 // plan compares a setup with what is kept: data sources before the definitions that are for them.
 func plan(ctx context.Context, store *runs.Store, wanted *setup, prune bool) ([]change, error) {
+	if err := unknownSources(ctx, store, wanted); err != nil {
+		return nil, err
+	}
 	var changes []change
 	for _, w := range wanted.sources {
 		old, err := store.Source(ctx, w.Name)
@@ -129,6 +132,26 @@ func plan(ctx context.Context, store *runs.Store, wanted *setup, prune bool) ([]
 		changes = append(changes, change{"delete", "scan definition", k.Name, nil, func(ctx context.Context) error { return store.DeleteDefinition(ctx, old) }})
 	}
 	return changes, nil
+}
+
+// unknownSources tells of definitions that are for a data source which is neither in the setup nor kept.
+func unknownSources(ctx context.Context, store *runs.Store, wanted *setup) error {
+	kept, err := store.Sources(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, s := range append(kept, wanted.sources...) {
+		names = append(names, s.Name)
+	}
+	found := &setup{}
+	for _, d := range wanted.definitions {
+		if !slices.Contains(names, d.Source) {
+			at := wanted.places[d.Name]
+			found.mistake(at.file, at.node, fmt.Errorf("scan definition %q is for data source %q, which no file and nobody before has made", d.Name, d.Source))
+		}
+	}
+	return errors.Join(found.mistakes...)
 }
 
 func verb(version int64) string {

@@ -185,3 +185,55 @@ func TestNamedFilesComeAlong(t *testing.T) {
 		t.Errorf("%q %q, %v", out, errs, err)
 	}
 }
+
+// TestMistakesInSetupsAreToldAtOnce: all that is wrong with data sources and definitions is told with its place, and then nothing
+// is made.
+func TestMistakesInSetupsAreToldAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		setup string
+		want  []string
+	}{
+		"data sources": {
+			"data_source a:\n  type: postgress\ndata_source b:\n  type: postgres\n  host: h\n  port: abc\ndata_source c:\n  type: postgres\ndata_source d:\n  type: postgres\n  host: h\n  password: clear\n",
+			[]string{`setup.yml:1:1: data source a has the type "postgress"`, `setup.yml:3:1: data source b: port "abc"`, `setup.yml:7:1: data source c (postgres) needs "host"`, "setup.yml:9:1: password of data source d must not"},
+		},
+		"definition": {
+			"data_source a:\n  type: sqlite\n  path: a.db\ndefinitions:\n  d:\n    data source: a\n    schedule: 99 * * * *\n    checks: bad.yml\n  e:\n    data source: a\n    checks: gone.yml\n",
+			[]string{`setup.yml:5:3: schedule "99 * * * *": end of range`, "setup.yml:5:3: bad.yml:2:15: the check", "setup.yml:11:13: there is no file or directory gone.yml"},
+		},
+		"unknown data source": {
+			"data_source a:\n  type: sqlite\n  path: a.db\ndefinitions:\n  d:\n    data source: nope\n    checks: good.yml\n  e:\n    data source: neither\n    checks: good.yml\n",
+			[]string{`setup.yml:5:3: scan definition "d" is for data source "nope"`, `setup.yml:8:3: scan definition "e" is for data source "neither"`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data, dir := t.TempDir(), t.TempDir()
+			t.Chdir(dir)
+			for file, text := range map[string]string{"setup.yml": c.setup, "bad.yml": "checks for t:\n  - row_count >> 0\n", "good.yml": "checks for t:\n  - row_count > 0\n"} {
+				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, _, err := run(t, data, "", "definitions", "apply", "-f", "setup.yml")
+			for _, want := range c.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("want %q in %v", want, err)
+				}
+			}
+			if out, _, err := run(t, data, "", "sources", "list"); err != nil || strings.Contains(out, "sqlite") {
+				t.Errorf("%q, %v", out, err)
+			}
+		})
+	}
+}
+
+// TestSettingsOfTheEnvironmentAreNotJudged: who applies a setup need not have the values that scans take from their environment.
+func TestSettingsOfTheEnvironmentAreNotJudged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "setup.yml")
+	if err := os.WriteFile(path, []byte("data_source a:\n  type: postgres\n  host: h\n  port: ${env_var('SODALITE_SOURCE_PORT')}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, err := run(t, t.TempDir(), "", "definitions", "apply", "-f", path); err != nil {
+		t.Errorf("%q, %v", out, err)
+	}
+}

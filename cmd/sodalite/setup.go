@@ -17,6 +17,7 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/runs"
 	"github.com/sodalite-dq/sodalite/internal/sodacl"
 	"github.com/sodalite-dq/sodalite/internal/source"
+	"github.com/sodalite-dq/sodalite/internal/wiring/sources"
 	"github.com/sodalite-dq/sodalite/internal/yamldoc"
 )
 
@@ -25,7 +26,14 @@ import (
 type setup struct {
 	sources     []runs.Source
 	definitions []runs.Definition
+	places      map[string]place // of definitions, by name
 	mistakes    []error
+}
+
+// place is where something is in a setup.
+type place struct {
+	file string
+	node *yaml.Node
 }
 
 // The limits of a setup file.
@@ -55,7 +63,7 @@ func readSetup(path string) (*setup, error) {
 		}
 		slices.Sort(files)
 	}
-	s := &setup{}
+	s := &setup{places: map[string]place{}}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -89,7 +97,7 @@ func (s *setup) mistake(file string, n *yaml.Node, err error) {
 	if n != nil {
 		file = fmt.Sprintf("%s:%d:%d", file, n.Line, n.Column)
 	}
-	s.mistakes = append(s.mistakes, fmt.Errorf("%s: %w", file, err))
+	s.mistakes = append(s.mistakes, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), runs.ErrInvalid.Error()+": ")))
 }
 
 // read takes the sections of one file. Those that it does not know are mistakes, unless they are to be passed over.
@@ -127,12 +135,27 @@ func (s *setup) readSource(path, name string, key, value *yaml.Node) {
 	if slices.ContainsFunc(s.sources, func(o runs.Source) bool { return o.Name == name }) {
 		s.mistake(path, key, fmt.Errorf("data source %q is there twice", name))
 	}
-	s.mistake(path, key, wanted.Check())
+	if err := wanted.Check(); err != nil {
+		s.mistake(path, key, err)
+	} else {
+		s.mistake(path, key, openable(wanted))
+	}
 	s.sources = append(s.sources, wanted)
+}
+
+// openable tells what is wrong with a data source's settings, as far as it shows before anything connects. A value that is kept in
+// the environment of who scans may be anything.
+func openable(w runs.Source) error {
+	_, err := sources.Open(source.NewSettings(w.Name, w.Type, w.Settings))
+	if err != nil && strings.Contains(err.Error(), "${") {
+		return nil
+	}
+	return err
 }
 
 func (s *setup) readDefinition(path string, name, n *yaml.Node) {
 	d := runs.Definition{Name: name.Value}
+	s.places[d.Name] = place{path, name}
 	if slices.ContainsFunc(s.definitions, func(o runs.Definition) bool { return o.Name == d.Name }) {
 		s.mistake(path, name, fmt.Errorf("scan definition %q is there twice", d.Name))
 	}
@@ -159,7 +182,9 @@ func (s *setup) readDefinition(path string, name, n *yaml.Node) {
 		}
 	}
 	if len(s.mistakes) == before {
-		s.mistake(path, name, d.Check())
+		for _, err := range runs.Each(d.Check()) {
+			s.mistake(path, name, err)
+		}
 	}
 	s.definitions = append(s.definitions, d)
 }
@@ -246,6 +271,9 @@ func readChecks(dir, name string) ([]runs.File, error) {
 		files = append(files, runs.File{Name: file, Text: string(text)})
 		return err
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("there is no file or directory %s in %s", name, dir)
+	}
 	if err == nil && len(files) == 0 {
 		err = fmt.Errorf("the directory %s has no .yml files", name)
 	}

@@ -131,7 +131,7 @@ func readSources(path string) ([]runs.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{}
+	s := &setup{places: map[string]place{}}
 	s.read(path, text, true)
 	if len(s.sources) == 0 && len(s.mistakes) == 0 {
 		s.mistakes = append(s.mistakes, fmt.Errorf("%s: has no section \"data_source NAME\"", path))

@@ -90,8 +90,27 @@ func (d *Definition) Program() *sodacl.Program {
 	return sodacl.ParseWith(files, sodacl.Variables{Values: values}, read)
 }
 
-// Check says what is wrong with a definition: an ErrInvalid, or [Mistakes] of its checks. Warnings are no mistakes.
+// Check says all that is wrong with a definition, joined: an ErrInvalid for each, and [Mistakes] of its checks. Warnings are no
+// mistakes.
 func (d *Definition) Check() error {
+	_, err := d.schedule()
+	wrong := []error{d.checkShape(), err}
+	if mistakes := onlyMistakes(d.Program().Mistakes); mistakes != nil {
+		wrong = append(wrong, mistakes)
+	}
+	return errors.Join(wrong...)
+}
+
+// Each gives the errors that [Definition.Check] joined, or the one that err is.
+func Each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// checkShape says what is wrong with a definition's parts, apart from what they say.
+func (d *Definition) checkShape() error {
 	size := 0
 	for _, f := range d.Files {
 		size += len(f.Text)
@@ -108,12 +127,6 @@ func (d *Definition) Check() error {
 		return fmt.Errorf("%w: scan definition %q has %d files of checks, need 1 to %d", ErrInvalid, d.Name, len(d.Files), MaxFiles)
 	case size > MaxChecksSize:
 		return fmt.Errorf("%w: the checks of scan definition %q have %d bytes, at most %d; split it in two", ErrInvalid, d.Name, size, MaxChecksSize)
-	}
-	if _, err := d.schedule(); err != nil {
-		return err
-	}
-	if mistakes := onlyMistakes(d.Program().Mistakes); mistakes != nil {
-		return mistakes
 	}
 	return nil
 }

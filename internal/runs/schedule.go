@@ -34,7 +34,7 @@ func readSchedule(expression, zoneName string) (*schedule, error) {
 	}
 	parsed, err := cron.ParseStandard(expression)
 	if err != nil {
-		return nil, fmt.Errorf("%w: schedule %q: %w; give five fields (minute hour day month weekday), such as \"0 6 * * *\"", ErrInvalid, expression, err)
+		return nil, fmt.Errorf("%w: schedule %q: %s; give five fields (minute hour day month weekday), such as \"0 6 * * *\"", ErrInvalid, expression, err)
 	}
 	spec, fixed := parsed.(*cron.SpecSchedule)
 	if !fixed {

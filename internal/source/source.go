@@ -52,12 +52,21 @@ func (s *Settings) Text(name, otherwise string) string {
 // User is who signs in: username, as Soda 3 has it, or user, as Soda 4 does.
 func (s *Settings) User() string { return s.Text("username", s.Text("user", "")) }
 
+// Errorf words a mistake in the settings, with their place if they come from a file.
+func (s *Settings) Errorf(format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	if at := s.At.String(); at != "" {
+		return fmt.Errorf("%s: %w", at, err)
+	}
+	return err
+}
+
 // Required is the value of a setting that must be given.
 func (s *Settings) Required(name string) (string, error) {
 	if v := s.Text(name, ""); v != "" {
 		return v, nil
 	}
-	return "", fmt.Errorf("%s: data source %s (%s) needs %q", s.At, s.Name, s.Type, name)
+	return "", s.Errorf("data source %s (%s) needs %q", s.Name, s.Type, name)
 }
 
 // Group is the settings of a nested mapping, by their names in it.
@@ -87,7 +96,7 @@ func (s *Settings) Port(otherwise int) (int, error) {
 	text := s.Text("port", strconv.Itoa(otherwise))
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
-		return 0, fmt.Errorf("%s: data source %s: port %q is not a number from 1 to 65535", s.At, s.Name, text)
+		return 0, s.Errorf("data source %s: port %q is not a number from 1 to 65535", s.Name, text)
 	}
 	return int(n), nil
 }
@@ -100,7 +109,7 @@ func (s *Settings) Slicing() (engine.Slicing, error) {
 	text := s.Text("slices", "1")
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > maxSlices {
-		return engine.Slicing{}, fmt.Errorf("%s: data source %s: slices %q is not a number from 1 to %d", s.At, s.Name, text, maxSlices)
+		return engine.Slicing{}, s.Errorf("data source %s: slices %q is not a number from 1 to %d", s.Name, text, maxSlices)
 	}
 	return engine.Slicing{Count: n, Least: 100_000}, nil
 }

@@ -107,8 +107,10 @@ func bracketed(s string) string {
 // addMistakes puts what is wrong beside the files that it is in, else above the form.
 func (v *editorView) addMistakes(wrong error) {
 	var found runs.Mistakes
-	if wrong != nil && !errors.As(wrong, &found) {
-		v.Problems = append(v.Problems, strings.TrimPrefix(wrong.Error(), runs.ErrInvalid.Error()+": "))
+	for _, one := range runs.Each(wrong) {
+		if one != nil && !errors.As(one, &found) {
+			v.Problems = append(v.Problems, strings.TrimPrefix(one.Error(), runs.ErrInvalid.Error()+": "))
+		}
 	}
 	for _, m := range found {
 		i := slices.IndexFunc(v.Files, func(f fileForm) bool { return f.Name == m.File })

@@ -35,7 +35,7 @@ func open(s *source.Settings, find awsconfig.Find) (*engine.Source, error) {
 	}
 	c := &connection{schema: schema, catalog: s.Text("catalog", "AwsDataCatalog"), workGroup: s.Text("work_group", "primary"), output: s.Text("staging_dir", "")}
 	if c.output != "" && !strings.HasPrefix(c.output, "s3://") {
-		return nil, fmt.Errorf("%s: data source %s: staging_dir %q is no place in S3, such as s3://BUCKET/results/", s.At, s.Name, c.output)
+		return nil, s.Errorf("data source %s: staging_dir %q is no place in S3, such as s3://BUCKET/results/", s.Name, c.output)
 	}
 	d := trino.Dialect("athena")
 	d.Synonyms = map[string][]string{"varchar": {"character varying", "text", "string"}, "double": {"decimal"}, "timestamp": {"timestamptz"}, "integer": {"int"}}

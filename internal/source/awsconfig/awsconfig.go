@@ -25,7 +25,7 @@ type Find func(ctx context.Context, profile string) (aws.Config, error)
 func Load(ctx context.Context, s *source.Settings, find Find) (aws.Config, error) {
 	key, secret := s.Text("access_key_id", ""), s.Text("secret_access_key", "")
 	if (key == "") != (secret == "") {
-		return aws.Config{}, fmt.Errorf("%s: data source %s needs both access_key_id and secret_access_key, or neither", s.At, s.Name)
+		return aws.Config{}, s.Errorf("data source %s needs both access_key_id and secret_access_key, or neither", s.Name)
 	}
 	c, err := find(ctx, s.Text("profile_name", ""))
 	if err != nil {
@@ -38,7 +38,7 @@ func Load(ctx context.Context, s *source.Settings, find Find) (aws.Config, error
 		c.BaseEndpoint = &endpoint
 	}
 	if c.Region = s.Text("region", s.Text("region_name", c.Region)); c.Region == "" {
-		return c, fmt.Errorf("%s: data source %s needs a region: set region, or AWS_REGION", s.At, s.Name)
+		return c, s.Errorf("data source %s needs a region: set region, or AWS_REGION", s.Name)
 	}
 	if role := s.Text("role_arn", ""); role != "" {
 		c.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(c), role, func(o *stscreds.AssumeRoleOptions) { o.RoleSessionName = "sodalite" }))

@@ -60,7 +60,7 @@ type options struct {
 func readOptions(s *source.Settings) (options, error) {
 	o := options{settings: s, path: s.Text("path", ""), tables: s.Group("tables"), csv: column.CSV{Null: s.Text("null", "")}, maxSize: defaultMaxSize}
 	if o.path == "" && len(o.tables) == 0 {
-		return o, fmt.Errorf("%s: data source %s (%s) needs \"path\", a file, folder or pattern such as data/*.csv, or \"tables\"", s.At, s.Name, s.Type)
+		return o, s.Errorf("data source %s (%s) needs \"path\", a file, folder or pattern such as data/*.csv, or \"tables\"", s.Name, s.Type)
 	}
 	switch d := s.Text("delimiter", ""); {
 	case d == `\t`:
@@ -68,17 +68,17 @@ func readOptions(s *source.Settings) (options, error) {
 	case len(d) == 1 && d[0] != '"' && d[0] != '\n' && d[0] != '\r':
 		o.csv.Delimiter = d[0]
 	case d != "":
-		return o, fmt.Errorf("%s: data source %s: delimiter %q is not one character", s.At, s.Name, d)
+		return o, s.Errorf("data source %s: delimiter %q is not one character", s.Name, d)
 	}
 	header, err := strconv.ParseBool(strings.ToLower(s.Text("header", "true")))
 	if err != nil {
-		return o, fmt.Errorf("%s: data source %s: header %q is neither true nor false", s.At, s.Name, s.Text("header", ""))
+		return o, s.Errorf("data source %s: header %q is neither true nor false", s.Name, s.Text("header", ""))
 	}
 	o.csv.NoHeader = !header
 	if text := s.Text("max_size", ""); text != "" {
 		n, err := humanize.ParseBytes(text)
 		if err != nil || n == 0 || n > 1<<50 {
-			return o, fmt.Errorf("%s: data source %s: max_size %q is no size, such as 500 MB", s.At, s.Name, text)
+			return o, s.Errorf("data source %s: max_size %q is no size, such as 500 MB", s.Name, text)
 		}
 		o.maxSize = int64(n)
 	} else if mb, err := strconv.ParseInt(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 10, 64); err == nil {

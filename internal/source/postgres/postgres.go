@@ -81,7 +81,7 @@ func NewRedshift(s *source.Settings) (*engine.Source, error) {
 	d.Name, d.EscapeRegex, d.Percentile = "redshift", true, nil
 	d.Average = func(x string) string { return "AVG(" + x + "::real)" }
 	if s.User() == "" || s.Text("password", "") == "" {
-		return nil, fmt.Errorf("%s: data source %s needs username and password; temporary credentials of IAM are not supported yet", s.At, s.Name)
+		return nil, s.Errorf("data source %s needs username and password; temporary credentials of IAM are not supported yet", s.Name)
 	}
 	return open(s, s.Text("host", "localhost"), 5439, s.Text("sslmode", "prefer"), s.Text("connection_timeout_sec", "15"), d)
 }
@@ -93,13 +93,13 @@ func open(s *source.Settings, host string, port int, sslmode, timeout string, d 
 	}
 	seconds, err := strconv.Atoi(timeout)
 	if err != nil || seconds < 1 {
-		return nil, fmt.Errorf("%s: data source %s: the time-out %q is not a number of seconds", s.At, s.Name, timeout)
+		return nil, s.Errorf("data source %s: the time-out %q is not a number of seconds", s.Name, timeout)
 	}
 	database := s.Text("database", "")
 	// The host is parsed with the mode, because the mode means nothing for the socket that stands in for no host.
 	config, err := pgx.ParseConfig(fmt.Sprintf("host=%s port=%d sslmode=%s", quote(host), port, quote(sslmode)))
 	if err != nil {
-		return nil, fmt.Errorf("%s: data source %s: sslmode %q is not known", s.At, s.Name, sslmode)
+		return nil, s.Errorf("data source %s: sslmode %q is not known", s.Name, sslmode)
 	}
 	config.User, config.Password, config.Database = s.User(), s.Text("password", ""), database
 	config.ConnectTimeout = time.Duration(seconds) * time.Second

@@ -4,7 +4,6 @@ package trino
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -24,7 +23,7 @@ func New(s *source.Settings) (*engine.Source, error) {
 	}
 	at := &url.URL{Scheme: s.Text("http_scheme", "https"), Host: net.JoinHostPort(s.Text("host", "localhost"), strconv.Itoa(port))}
 	if at.Scheme != "http" && at.Scheme != "https" {
-		return nil, fmt.Errorf("%s: data source %s: http_scheme %q is neither http nor https", s.At, s.Name, at.Scheme)
+		return nil, s.Errorf("data source %s: http_scheme %q is neither http nor https", s.Name, at.Scheme)
 	}
 	headers, err := headers(s, at)
 	if err != nil {
@@ -65,15 +64,15 @@ func authenticate(s *source.Settings, at *url.URL, h http.Header) error {
 	switch kind := s.Text("auth_type", "BasicAuthentication"); {
 	case kind == "NoAuthentication":
 	case kind == "JWTAuthentication" && token == "":
-		return fmt.Errorf("%s: data source %s needs a \"token\"", s.At, s.Name)
+		return s.Errorf("data source %s needs a \"token\"", s.Name)
 	case kind != "JWTAuthentication" && kind != "BasicAuthentication":
-		return fmt.Errorf("%s: data source %s: auth_type %q is not supported; there are BasicAuthentication, JWTAuthentication and NoAuthentication", s.At, s.Name, kind)
+		return s.Errorf("data source %s: auth_type %q is not supported; there are BasicAuthentication, JWTAuthentication and NoAuthentication", s.Name, kind)
 	case kind == "JWTAuthentication" && at.Scheme != "https":
-		return fmt.Errorf("%s: data source %s: a token goes over https only", s.At, s.Name)
+		return s.Errorf("data source %s: a token goes over https only", s.Name)
 	case kind == "JWTAuthentication":
 		h.Set("Authorization", "Bearer "+token)
 	case password != "" && at.Scheme != "https":
-		return fmt.Errorf("%s: data source %s: a password goes over https only; take it out, or say auth_type: NoAuthentication", s.At, s.Name)
+		return s.Errorf("data source %s: a password goes over https only; take it out, or say auth_type: NoAuthentication", s.Name)
 	case password != "":
 		r := http.Request{Header: h}
 		r.SetBasicAuth(h.Get("X-Trino-User"), password)

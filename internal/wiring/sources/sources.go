@@ -3,7 +3,6 @@
 package sources
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -43,7 +42,7 @@ func Open(s *source.Settings) (*engine.Source, error) {
 	if s.Type == "postgresql" {
 		hint = "; did you mean postgres?"
 	}
-	return nil, fmt.Errorf("%s: data source %s has the type %q, this program is built with %s%s", s.At, s.Name, s.Type, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "), hint)
+	return nil, s.Errorf("data source %s has the type %q, this program is built with %s%s", s.Name, s.Type, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "), hint)
 }
 
 // Of gives the data sources of a configuration by name.

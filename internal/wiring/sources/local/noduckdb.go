@@ -3,8 +3,6 @@
 package local
 
 import (
-	"fmt"
-
 	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/source"
 	"github.com/sodalite-dq/sodalite/internal/source/files"
@@ -15,5 +13,5 @@ func openDuckDB(s *source.Settings) (*engine.Source, error) {
 	if files.Reads(s.Text("path", "")) {
 		return files.New(s)
 	}
-	return nil, fmt.Errorf("%s: data source %s is a DuckDB database, which needs a library that this program is built without. Data files (CSV, Parquet, JSON) are read; for a database build it with CGO_ENABLED=1 go build -tags duckdb ./cmd/sodalite", s.At, s.Name)
+	return nil, s.Errorf("data source %s is a DuckDB database, which needs a library that this program is built without. Data files (CSV, Parquet, JSON) are read; for a database build it with CGO_ENABLED=1 go build -tags duckdb ./cmd/sodalite", s.Name)
 }

@@ -3,8 +3,6 @@
 package local
 
 import (
-	"fmt"
-
 	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/source"
 	"github.com/sodalite-dq/sodalite/internal/wiring/sources"
@@ -14,5 +12,5 @@ import (
 var readers = map[string]sources.Kind{"files": refuse, "sqlite": refuse, "duckdb": refuse}
 
 func refuse(s *source.Settings) (*engine.Source, error) {
-	return nil, fmt.Errorf("%s: data source %s is of type %s, but this program is built with -tags scanner, which reaches databases by network only. Build it without: go build ./cmd/sodalite", s.At, s.Name, s.Type)
+	return nil, s.Errorf("data source %s is of type %s, but this program is built with -tags scanner, which reaches databases by network only. Build it without: go build ./cmd/sodalite", s.Name, s.Type)
 }
