@@ -139,7 +139,9 @@ func (r rows) BestIndex(info *vtab.IndexInfo) error {
 }
 
 // Open implements [vtab.Table].
-func (r rows) Open() (vtab.Cursor, error) { return &cursor{rows: r}, nil }
+func (r rows) Open() (vtab.Cursor, error) {
+	return &cursor{rows: r, vectors: make([]*column.Vector, len(r.table.Columns))}, nil
+}
 
 // Disconnect implements [vtab.Table].
 func (rows) Disconnect() error { return nil }
@@ -151,7 +153,8 @@ func (rows) Destroy() error { return nil }
 type cursor struct {
 	rows
 	chunk, row int
-	vectors    []*column.Vector // of the chunk, as far as asked for
+	read       int              // the chunk that the vectors are of
+	vectors    []*column.Vector // those asked for
 	// With an index, which of its rows is next, and the vectors of all chunks.
 	index *index
 	found uint32
@@ -162,7 +165,7 @@ type cursor struct {
 func (c *cursor) Filter(_ int, key string, values []vtab.Value) error {
 	c.index, c.chunk, c.row = nil, 0, 0
 	if key == "" {
-		return c.all()
+		return nil // all rows
 	}
 	columns, err := columnsOf(key)
 	if err != nil {
@@ -174,7 +177,7 @@ func (c *cursor) Filter(_ int, key string, values []vtab.Value) error {
 			return nil
 		}
 		if !finds(c.table.Columns[columns[i]].Type, v) {
-			return c.all()
+			return nil // all rows
 		}
 	}
 	if c.index, err = c.indexes.by(columns); err != nil {
@@ -184,12 +187,6 @@ func (c *cursor) Filter(_ int, key string, values []vtab.Value) error {
 		c.held = make([][]*column.Vector, len(c.table.Columns))
 	}
 	c.move(c.index.heads[c.index.bucket(values)])
-	return nil
-}
-
-// all goes through the table from its first row.
-func (c *cursor) all() error {
-	c.vectors = make([]*column.Vector, len(c.table.Columns))
 	return nil
 }
 
@@ -208,7 +205,6 @@ func (c *cursor) Next() error {
 	}
 	if c.row++; c.row == c.table.Chunks[c.chunk].Rows {
 		c.chunk, c.row = c.chunk+1, 0
-		clear(c.vectors)
 	}
 	return nil
 }
@@ -241,10 +237,29 @@ func (c *cursor) vector(i int) (_ *column.Vector, err error) {
 		}
 		return c.held[i][c.chunk], nil
 	}
-	if c.vectors[i] == nil {
-		c.vectors[i], err = c.table.Chunks[c.chunk].Vector(i)
+	if c.read != c.chunk || c.vectors[i] == nil {
+		err = c.load(i)
 	}
 	return c.vectors[i], err
+}
+
+// load reads a column of the present chunk. What was asked for of the chunk before is read at once.
+func (c *cursor) load(column int) error {
+	wanted := []int{column}
+	for i, v := range c.vectors {
+		if v != nil && c.read != c.chunk && i != column {
+			wanted = append(wanted, i)
+		}
+	}
+	vectors, err := c.table.Chunks[c.chunk].Vectors(wanted...)
+	if err != nil {
+		return err
+	}
+	c.read = c.chunk
+	for i, at := range wanted {
+		c.vectors[at] = vectors[i]
+	}
+	return nil
 }
 
 // Rowid implements [vtab.Cursor].

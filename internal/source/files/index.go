@@ -35,11 +35,11 @@ func (x *indexes) column(i int) ([]*column.Vector, error) {
 	if x.held[i] == nil {
 		all := make([]*column.Vector, len(x.table.Chunks))
 		for at, chunk := range x.table.Chunks {
-			v, err := chunk.Vector(i)
+			v, err := chunk.Vectors(i)
 			if err != nil {
 				return nil, err
 			}
-			all[at] = v
+			all[at] = v[0]
 		}
 		x.held[i] = all
 	}

@@ -214,31 +214,41 @@ func (c *connection) readAll(ctx context.Context, d *dataset) (*column.Table, er
 	return column.Union(tables), nil
 }
 
-// read reads one file. Parquet stays open, for its columns to be read when they are needed.
+// smallSize is how many bytes of a file are kept rather than read again, so that many small files are not open at a time.
+const smallSize = 2 << 20
+
+// read reads one file. CSV and Parquet stay open, for their columns to be read when they are needed.
 func (c *connection) read(ctx context.Context, d *dataset, f file) (*column.Table, error) {
 	from, err := c.place.open(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	format := formatOf(f.path)
-	if format == "parquet" {
+	switch format := formatOf(f.path); {
+	case format == "parquet":
 		d.close = append(d.close, from.Close)
 		return column.OpenParquet(from, f.size)
+	case format == "csv" && f.size > smallSize && !packed(f.path):
+		d.close = append(d.close, from.Close)
+		return column.OpenCSV(ctx, from, f.size, c.csv)
 	}
 	defer from.Close() // it was only read
 	data, err := unpack(f.path, io.NewSectionReader(from, 0, f.size), f.size, c.maxSize)
 	if err != nil {
 		return nil, err
 	}
-	if format == "json" {
+	if formatOf(f.path) == "json" {
 		return column.ReadJSON(ctx, data)
 	}
-	return column.ReadCSV(ctx, data, c.csv)
+	return column.OpenCSV(ctx, bytes.NewReader(data), int64(len(data)), c.csv)
+}
+
+// packed tells whether a file is compressed.
+func packed(name string) bool {
+	return slices.Contains([]string{".gz", ".zst"}, path.Ext(strings.ToLower(name)))
 }
 
 // unpack reads a text file, which may be compressed, up to a limit.
 func unpack(name string, r io.Reader, size, limit int64) ([]byte, error) {
-	packed := true
 	switch path.Ext(strings.ToLower(name)) {
 	case ".gz":
 		z, err := gzip.NewReader(r)
@@ -253,11 +263,9 @@ func unpack(name string, r io.Reader, size, limit int64) ([]byte, error) {
 		}
 		defer z.Close()
 		r = z
-	default:
-		packed = false
 	}
 	var b bytes.Buffer
-	if !packed {
+	if !packed(name) {
 		b.Grow(int(size) + bytes.MinRead)
 	}
 	if _, err := b.ReadFrom(io.LimitReader(r, limit+1)); err != nil {

@@ -1,6 +1,7 @@
-// Package column reads data files (CSV, Parquet, JSON lines) into memory, by column.
+// Package column reads data files (CSV, Parquet, JSON lines) by column.
 //
-// It owns the formats and what type a column has. Where the bytes come from is package files' business, what is asked of the
+// It owns the formats, what type a column has, and what is in memory: columns of Parquet that were asked for, all of JSON, and of
+// CSV what is being looked at. Where the bytes come from is package files' business, what is asked of the
 // columns package quick's.
 package column
 
@@ -31,35 +32,24 @@ type Column struct {
 	Type Type
 }
 
-// Vector is the values of one column in a chunk. One of the slices is filled: Ints of integers and booleans (0 and 1), Floats
-// of doubles, Texts of all else. Null tells which are NULL; nil if none is.
-type Vector struct {
-	Ints   []int64
-	Floats []float64
-	Texts  []string
-	Null   []bool
-}
-
 // Chunk is some rows of a table. It may be used by many at a time.
 type Chunk struct {
-	Rows    int
-	mu      sync.Mutex
-	vectors []*Vector
-	load    func(column int) (*Vector, error)
+	Rows  int
+	types []Type
+	load  func(columns []int, types []Type) ([]*Vector, error)
 }
 
-// Vector gives a column's values, decoding them first if nobody has asked before.
-func (c *Chunk) Vector(column int) (*Vector, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.vectors[column] == nil {
-		v, err := c.load(column)
-		if err != nil {
-			return nil, err
-		}
-		c.vectors[column] = v
+// Vectors gives the values of some columns. Those of a CSV file are read from it each time, so ask for all that are needed at
+// once, and keep none that are not needed any more.
+func (c *Chunk) Vectors(columns ...int) ([]*Vector, error) {
+	if len(columns) == 0 {
+		return nil, nil
 	}
-	return c.vectors[column], nil
+	types := make([]Type, len(columns))
+	for i, at := range columns {
+		types[i] = c.types[at]
+	}
+	return c.load(columns, types)
 }
 
 // Table is the rows of a data set, in one or more chunks.
@@ -78,7 +68,40 @@ func (t *Table) Rows() int {
 }
 
 // NewChunk makes a chunk of vectors that are there.
-func NewChunk(rows int, vectors []*Vector) *Chunk { return &Chunk{Rows: rows, vectors: vectors} }
+func NewChunk(rows int, columns []Column, vectors []*Vector) *Chunk {
+	return keeping(rows, columns, vectors, nil)
+}
+
+// keeping makes a chunk of vectors that are kept. Those that are nil are loaded when they are first asked for.
+func keeping(rows int, columns []Column, vectors []*Vector, load func(column int) (*Vector, error)) *Chunk {
+	c := &Chunk{Rows: rows, types: typesOf(columns)}
+	var mu sync.Mutex
+	c.load = func(columns []int, types []Type) ([]*Vector, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		out := make([]*Vector, len(columns))
+		for i, at := range columns {
+			if vectors[at] == nil {
+				v, err := load(at)
+				if err != nil {
+					return nil, err
+				}
+				vectors[at] = v
+			}
+			out[i] = vectors[at].as(c.types[at], types[i])
+		}
+		return out, nil
+	}
+	return c
+}
+
+func typesOf(columns []Column) []Type {
+	types := make([]Type, len(columns))
+	for i, c := range columns {
+		types[i] = c.Type
+	}
+	return types
+}
 
 // Union puts tables of the same columns under each other, by name. A column that one of them lacks is NULL there.
 func Union(tables []*Table) *Table {
@@ -99,42 +122,36 @@ func Union(tables []*Table) *Table {
 		}
 	}
 	for _, t := range tables {
-		own := map[string]int{}
-		for i, c := range t.Columns {
-			own[c.Name] = i
-		}
 		for _, c := range t.Chunks {
-			out.Chunks = append(out.Chunks, &Chunk{Rows: c.Rows, vectors: make([]*Vector, len(out.Columns)), load: func(i int) (*Vector, error) {
-				from, ok := own[out.Columns[i].Name]
-				if !ok {
-					return nulls(c.Rows, out.Columns[i].Type), nil
-				}
-				v, err := c.Vector(from)
-				if err != nil {
-					return nil, err
-				}
-				return v.as(t.Columns[from].Type, out.Columns[i].Type), nil
-			}})
+			out.Chunks = append(out.Chunks, c.among(t.Columns, out.Columns))
 		}
 	}
 	return out
 }
 
-// nulls is a vector of NULLs.
-func nulls(rows int, t Type) *Vector {
-	v := &Vector{Null: make([]bool, rows)}
-	for i := range v.Null {
-		v.Null[i] = true
+// among is the chunk of a table with these columns as one of a table with those, which are as wide at least.
+func (c *Chunk) among(these, those []Column) *Chunk {
+	own := map[string]int{}
+	for i, c := range these {
+		own[c.Name] = i
 	}
-	switch t {
-	case Integer, Boolean:
-		v.Ints = make([]int64, rows)
-	case Double:
-		v.Floats = make([]float64, rows)
-	default:
-		v.Texts = make([]string, rows)
-	}
-	return v
+	return &Chunk{Rows: c.Rows, types: typesOf(those), load: func(columns []int, types []Type) ([]*Vector, error) {
+		out := make([]*Vector, len(columns))
+		var at, from []int
+		var wide []Type
+		for i, column := range columns {
+			if f, ok := own[those[column].Name]; ok {
+				at, from, wide = append(at, i), append(from, f), append(wide, types[i])
+			} else {
+				out[i] = nulls(c.Rows, types[i])
+			}
+		}
+		found, err := c.load(from, wide)
+		for i, v := range found {
+			out[at[i]] = v
+		}
+		return out, err
+	}}
 }
 
 // parallel runs work for 0 to n-1 on all processors, and gives the error of the lowest that failed.

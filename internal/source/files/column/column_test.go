@@ -2,9 +2,12 @@ package column_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +25,10 @@ func types(t *column.Table) string {
 	return strings.Join(out, ", ")
 }
 
+func openCSV(t *testing.T, text string) (*column.Table, error) {
+	return column.OpenCSV(t.Context(), strings.NewReader(text), int64(len(text)), column.CSV{})
+}
+
 func TestTypesOfCSV(t *testing.T) {
 	for text, want := range map[string]string{
 		"a\n1\n\n-2\n": "a bigint", "a,b\n1,x\n2.5,\n": "a double, b varchar", "a,b\ntrue,1e3\nFALSE,.5\n": "a boolean, b double",
@@ -32,7 +39,7 @@ func TestTypesOfCSV(t *testing.T) {
 		"a,b\n2026-02-30,nan\n2026-03-01,1\n":                                        "a varchar, b varchar", "a,a,\n9223372036854775808,1_0,0x1\n": "a double, a_1 varchar, column2 varchar",
 		"\xef\xbb\xbf\"a\"\t\"b \"\"c\"\"\"\n1\t\"x\ny\"\n": `a bigint, b "c" varchar`, "a,b\n": "a varchar, b varchar", "a,b\n1,\ntrue,\n": "a varchar, b varchar",
 	} {
-		table, err := column.ReadCSV(t.Context(), []byte(text), column.CSV{})
+		table, err := openCSV(t, text)
 		if err != nil || types(table) != want {
 			t.Errorf("%q: %v, want %s", text, err, want)
 			if err == nil {
@@ -47,7 +54,7 @@ func TestMistakesInCSV(t *testing.T) {
 		"": "the file is empty", "a,b\n1,2\n1,2,3\n": "line 3: it has 3 fields, the header has 2", "a,b\n1,x\"y\n": "line 2: a quote within a field",
 		"a,b\n1,\"xy\n": "line 2: the quote that opens here is never closed", "a,b\n\"1\"2,3\n": "line 2: there is '2' after the closing quote", "a,b\n1,\xff\n": "line 2: the file is not in UTF-8",
 	} {
-		if _, err := column.ReadCSV(t.Context(), []byte(text), column.CSV{}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := openCSV(t, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
@@ -65,7 +72,7 @@ func TestManyBlocks(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "%d,%s,\"line\n%d, \"\"quoted\"\"\"\n", i, late, i)
 	}
-	table, err := column.ReadCSV(t.Context(), b.Bytes(), column.CSV{})
+	table, err := openCSV(t, b.String())
 	if err != nil || types(table) != "n bigint, late varchar, text varchar" || len(table.Chunks) < 2 {
 		t.Fatal(err)
 	}
@@ -75,15 +82,104 @@ func TestManyBlocks(t *testing.T) {
 	}
 	row := 1
 	for _, c := range table.Chunks {
-		n, _ := c.Vector(0) // all are there
-		late, _ := c.Vector(1)
-		text, _ := c.Vector(2)
+		v, err := c.Vectors(2, 0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for i := range c.Rows {
-			if fmt.Sprint(n.Ints[i]) != want[row][0] || late.Texts[i] != want[row][1] || text.Texts[i] != want[row][2] {
-				t.Fatalf("row %d: %d %q %q, want %q", row, n.Ints[i], late.Texts[i], text.Texts[i], want[row])
+			if fmt.Sprint(v[1].Ints[i]) != want[row][0] || v[2].Texts[i] != want[row][1] || v[0].Texts[i] != want[row][2] {
+				t.Fatalf("row %d: %d %q %q, want %q", row, v[1].Ints[i], v[2].Texts[i], v[0].Texts[i], want[row])
 			}
 			row++
 		}
+	}
+}
+
+// TestMistakeOfManyBlocks: the first mistake of a file is told, wherever blocks begin.
+func TestMistakeOfManyBlocks(t *testing.T) {
+	text := "a,b\n" + strings.Repeat("1,\"x\ny\"\n", 500) + "1\n" + strings.Repeat("2,x\n", 500) + "3,\xff\n"
+	for _, size := range []int{1, 7, 100, 5000, 100_000} {
+		_, err := column.OpenCSVInBlocks(t.Context(), strings.NewReader(text), int64(len(text)), column.CSV{}, size)
+		want := "line 1002: it has 1 fields, the header has 2"
+		if size == 100_000 {
+			want = "line 1503: the file is not in UTF-8"
+		}
+		if err == nil || err.Error() != want {
+			t.Errorf("blocks of %d: %v, want %s", size, err, want)
+		}
+	}
+}
+
+// TestChangedCSV: a file that is not what it was when it was first read is an error, not a wrong value.
+func TestChangedCSV(t *testing.T) {
+	data := []byte("a,b\n1,x\n2,y\n")
+	table, err := column.OpenCSV(t.Context(), bytes.NewReader(data), int64(len(data)), column.CSV{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := table.Chunks[0].Vectors(0); err != nil {
+		t.Fatal(err)
+	}
+	data[4] = 'x'
+	if _, err := table.Chunks[0].Vectors(0); err == nil || !strings.Contains(err.Error(), "changed while it was scanned") {
+		t.Error(err)
+	}
+	table, err = column.OpenCSV(t.Context(), bytes.NewReader(data[:8]), int64(len(data)), column.CSV{})
+	if err == nil || !strings.Contains(err.Error(), "changed while it was scanned") {
+		t.Error(table, err)
+	}
+}
+
+// TestCanceledCSV: reading ends between blocks.
+func TestCanceledCSV(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("enough")
+	read := 0
+	r := readerAt(func(p []byte, at int64) (int, error) {
+		if read++; read == 10 {
+			cancel(why)
+		}
+		return copy(p, strings.Repeat("1,2\n", len(p)/4+1)), nil
+	})
+	if _, err := column.OpenCSVInBlocks(ctx, r, 1<<40, column.CSV{}, 1000); err != why || read > 20 {
+		t.Error(err, read)
+	}
+}
+
+type readerAt func(p []byte, at int64) (int, error)
+
+func (r readerAt) ReadAt(p []byte, at int64) (int, error) { return r(p, at) }
+
+// TestUnion: a column has the type that holds the values of all tables, and its texts are as they were written.
+func TestUnion(t *testing.T) {
+	var tables []*column.Table
+	for _, text := range []string{"zip,n\n01234,1\n", "n,zip,late\n2.50,AB12,true\n", "late\nfalse\n"} {
+		table, err := openCSV(t, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables = append(tables, table)
+	}
+	other, err := column.ReadJSON(t.Context(), []byte(`{"zip": 7, "n": 3}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	union := column.Union(append(tables, other))
+	if got := types(union); got != "zip varchar, n double, late boolean" {
+		t.Fatal(got)
+	}
+	var rows []string
+	for _, c := range union.Chunks {
+		v, err := c.Vectors(2, 0, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range c.Rows {
+			rows = append(rows, fmt.Sprintf("%v %v %v", valueOf(v[0], i), valueOf(v[1], i), valueOf(v[2], i)))
+		}
+	}
+	if want := []string{"<nil> 01234 1", "1 AB12 2.5", "0 <nil> <nil>", "<nil> 7 3"}; !slices.Equal(rows, want) {
+		t.Errorf("%q, want %q", rows, want)
 	}
 }
 
@@ -105,7 +201,7 @@ func TestJSON(t *testing.T) {
 
 func FuzzCSV(f *testing.F) {
 	f.Add([]byte("a,b\n1,\"x\"\"\n\"\n"))
-	f.Fuzz(func(t *testing.T, data []byte) { _, _ = column.ReadCSV(t.Context(), data, column.CSV{}) })
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = openCSV(t, string(data)) })
 }
 
 func FuzzJSON(f *testing.F) {
@@ -163,7 +259,7 @@ func FuzzParquet(f *testing.F) {
 		}
 		for _, c := range table.Chunks {
 			for i := range table.Columns {
-				_, _ = c.Vector(i)
+				_, _ = c.Vectors(i)
 			}
 		}
 	})

@@ -3,10 +3,13 @@ package column
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"hash/maphash"
+	"io"
+	"math"
 	"strings"
-	"unicode/utf8"
-	"unsafe"
+	"sync"
 )
 
 // CSV says how a CSV file is written (RFC 4180). Zero values mean what is usual.
@@ -19,33 +22,94 @@ type CSV struct {
 	Null string
 }
 
-// blockSize is about how many bytes of a text file become a chunk.
-const blockSize = 2 << 20
+// OpenCSV reads a CSV file once, for what columns it has, their types, and its number of rows, and keeps nothing else. Values
+// are read again when they are asked for, so the file must stay as it is: a change is an error then. A mistake in the file is
+// an error with the line.
+func OpenCSV(ctx context.Context, r io.ReaderAt, size int64, o CSV) (*Table, error) {
+	return openCSV(ctx, r, size, o, blockSize)
+}
 
-// ReadCSV reads a CSV file. The table keeps the data. A mistake in the file is an error with the line.
-func ReadCSV(ctx context.Context, data []byte, o CSV) (*Table, error) {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	if o.Delimiter == 0 {
-		o.Delimiter = delimiterOf(data)
-	}
-	p := &csvParser{data: data, CSV: o}
-	first, after, err := p.record(0, nil)
+func openCSV(ctx context.Context, r io.ReaderAt, size int64, o CSV, blockSize int) (*Table, error) {
+	f := &csvFile{csvForm: csvForm{CSV: o}, from: r, size: size, blockSize: blockSize, seed: maphash.MakeSeed(), rooms: sync.Pool{New: func() any { return &scratch{} }}}
+	start, err := f.open()
 	if err != nil {
-		return nil, p.at(0, err)
+		return nil, err
 	}
-	if len(first) == 0 {
-		return nil, fmt.Errorf("the file is empty: not even a header is there")
+	blocks, err := f.look(ctx, start)
+	if err != nil {
+		return nil, err
 	}
-	start := after
-	names := append([]string(nil), first...)
-	if o.NoHeader {
-		start = 0
-		for i := range names {
+	t := &Table{Columns: f.columns}
+	for _, b := range blocks {
+		for i, kind := range b.types {
+			t.Columns[i].Type = join(t.Columns[i].Type, kind)
+		}
+	}
+	for i := range t.Columns {
+		if t.Columns[i].Type == Unknown {
+			t.Columns[i].Type = Text
+		}
+	}
+	types := typesOf(t.Columns)
+	for _, b := range blocks {
+		if n := len(b.rows); n > 0 {
+			t.Chunks = append(t.Chunks, &Chunk{Rows: n, types: types, load: func(columns []int, types []Type) ([]*Vector, error) {
+				return f.values(b, columns, types)
+			}})
+		}
+	}
+	return t, nil
+}
+
+type csvFile struct {
+	csvForm
+	from      io.ReaderAt
+	size      int64
+	blockSize int
+	columns   []Column
+	seed      maphash.Seed
+	rooms     sync.Pool // of scratch
+}
+
+// open reads the header, and gives the offset of the data.
+func (f *csvFile) open() (start int64, err error) {
+	data, err := f.cut(0, nil)
+	if err != nil {
+		return 0, err
+	}
+	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
+		data, start = data[3:], 3
+	}
+	if f.Delimiter == 0 {
+		f.Delimiter = delimiterOf(data)
+	}
+	f.prepare()
+	at, first, after := start, []field(nil), 0
+	for {
+		if first, after, err = f.record(data, 0, nil, math.MaxInt); err != nil {
+			return 0, f.mistake(at, 0, err)
+		}
+		if len(first) > 0 {
+			break
+		}
+		if at += int64(len(data)); at == f.size {
+			return 0, errors.New("the file is empty: not even a header is there")
+		}
+		if data, err = f.cut(at, data); err != nil { // it was blank lines only
+			return 0, err
+		}
+	}
+	names := make([]string, len(first))
+	for i, name := range first {
+		if names[i] = strings.Clone(name.text(data)); f.NoHeader {
 			names[i] = fmt.Sprintf("column%d", i)
 		}
 	}
-	p.columns = unique(names)
-	return p.table(ctx, start)
+	if !f.NoHeader {
+		start = at + int64(after)
+	}
+	f.columns, f.single = unique(names), len(names) == 1
+	return start, nil
 }
 
 // unique names columns that have none, or the name of another, as DuckDB does.
@@ -84,273 +148,4 @@ func delimiterOf(data []byte) byte {
 		}
 	}
 	return best
-}
-
-type csvParser struct {
-	CSV
-	data    []byte
-	columns []Column
-}
-
-// lineError is a mistake at a place of the data.
-type lineError struct {
-	offset  int
-	message string
-}
-
-func (e *lineError) Error() string { return e.message }
-
-// at puts the line before a mistake.
-func (p *csvParser) at(offset int, err error) error {
-	if e, ok := err.(*lineError); ok {
-		offset = e.offset
-	}
-	return fmt.Errorf("line %d: %w", bytes.Count(p.data[:offset], []byte("\n"))+1, err)
-}
-
-// record reads the fields of the record that begins at an offset, and gives the offset of the next. Blank lines are left out,
-// but where there is one column, whose NULL they are. Fields are parts of the data, not copies, unless they have doubled quotes.
-func (p *csvParser) record(at int, fields []string) ([]string, int, error) {
-	data, n := p.data, len(p.data)
-	for len(p.columns) != 1 && at < n && (data[at] == '\n' || data[at] == '\r') {
-		at++
-	}
-	if at == n {
-		return fields, n, nil
-	}
-	for {
-		begin := at
-		if at < n && data[at] == '"' {
-			text, end, err := quoted(data, at)
-			if err != nil {
-				return nil, 0, err
-			}
-			if at = end; at < n && data[at] != p.Delimiter && data[at] != '\n' && data[at] != '\r' {
-				return nil, 0, &lineError{at, fmt.Sprintf("there is %q after the closing quote of a field", data[at])}
-			}
-			fields = append(fields, text)
-		} else {
-			for at < n && data[at] != p.Delimiter && data[at] != '\n' {
-				if data[at] == '"' {
-					return nil, 0, &lineError{at, "a quote within a field without quotes; put the field in quotes and double those within"}
-				}
-				at++
-			}
-			end := at
-			if end > begin && data[end-1] == '\r' && (at == n || data[at] == '\n') {
-				end--
-			}
-			fields = append(fields, view(data[begin:end]))
-		}
-		switch {
-		case at >= n:
-			return fields, n, nil
-		case data[at] == p.Delimiter:
-			at++
-		default:
-			if data[at] == '\r' && at+1 < n && data[at+1] == '\n' {
-				at++
-			}
-			return fields, at + 1, nil
-		}
-	}
-}
-
-// quoted reads the field whose opening quote is at an offset, and gives the offset behind its closing one.
-func quoted(data []byte, at int) (string, int, error) {
-	begin, doubled := at+1, false
-	for i := begin; ; {
-		q := bytes.IndexByte(data[i:], '"')
-		if q < 0 {
-			return "", 0, &lineError{at, "the quote that opens here is never closed"}
-		}
-		if i += q + 1; i < len(data) && data[i] == '"' {
-			doubled = true
-			i++
-			continue
-		}
-		text := view(data[begin : i-1])
-		if doubled {
-			text = strings.ReplaceAll(text, `""`, `"`)
-		}
-		return text, i, nil
-	}
-}
-
-// view is bytes as a string without a copy. They do not change any more.
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
-
-// blocks cuts the data from an offset into pieces of whole records. Outside of quoted fields the number of quotes before is
-// even, which is what makes pieces that can be read side by side.
-func (p *csvParser) blocks(start int) []int {
-	cuts := []int{start}
-	quotes, at := 0, start
-	for at+blockSize < len(p.data) {
-		quotes += bytes.Count(p.data[at:at+blockSize], []byte{'"'})
-		at += blockSize
-		for at < len(p.data) && (p.data[at] != '\n' || quotes%2 == 1) {
-			if p.data[at] == '"' {
-				quotes++
-			}
-			at++
-		}
-		if at++; at < len(p.data) {
-			cuts = append(cuts, at)
-		}
-	}
-	return append(cuts, len(p.data))
-}
-
-func (p *csvParser) table(ctx context.Context, start int) (*Table, error) {
-	cuts := p.blocks(start)
-	n := len(cuts) - 1
-	blocks := make([]block, n)
-	work := func(i int) error {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		return p.block(&blocks[i], cuts[i], cuts[i+1])
-	}
-	if err := parallel(n, work); err != nil {
-		return nil, err
-	}
-	p.columns = settle(p.columns, blocks)
-	if err := parallel(n, func(i int) error { // those that were read as something narrower or else
-		if !blocks[i].reread(p.columns) {
-			return nil
-		}
-		return work(i)
-	}); err != nil {
-		return nil, err
-	}
-	return assemble(p.columns, blocks), nil
-}
-
-// block is a part of a text file, read by itself: rows, and each column by the narrowest type of its values here, or the
-// type that is wanted.
-type block struct {
-	rows    int
-	wanted  []Type
-	types   []Type
-	vectors []*Vector
-}
-
-// settle finds the types that columns have in all blocks together.
-func settle(columns []Column, blocks []block) []Column {
-	out := append([]Column(nil), columns...)
-	for _, b := range blocks {
-		for i, t := range b.types {
-			out[i].Type = join(out[i].Type, t)
-		}
-	}
-	for i := range out {
-		if out[i].Type == Unknown {
-			out[i].Type = Text
-		}
-	}
-	return out
-}
-
-// reread widens columns, and tells whether the block must be read again for that: what was read as a number or truth value
-// does not tell any more how it was written.
-func (b *block) reread(columns []Column) bool {
-	again := false
-	b.wanted = make([]Type, len(columns))
-	for i, c := range columns {
-		b.wanted[i] = c.Type
-		switch {
-		case b.rows == 0 || b.types[i] == c.Type:
-		case c.Type == Text && b.types[i] != Unknown:
-			again = true
-		default:
-			b.vectors[i] = b.vectors[i].as(b.types[i], c.Type)
-		}
-	}
-	return again
-}
-
-func assemble(columns []Column, blocks []block) *Table {
-	t := &Table{Columns: columns}
-	for _, b := range blocks {
-		if b.rows > 0 {
-			t.Chunks = append(t.Chunks, NewChunk(b.rows, b.vectors))
-		}
-	}
-	return t
-}
-
-// block reads the records between two offsets.
-func (p *csvParser) block(b *block, from, to int) error {
-	part := *p
-	part.data = p.data[:to]
-	texts := make([][]string, len(p.columns))
-	guess := min((to-from)/(8*len(p.columns))+16, 1<<20)
-	for i := range texts {
-		texts[i] = make([]string, 0, guess)
-	}
-	if !utf8.Valid(p.data[from:to]) {
-		return p.at(invalidUTF8(p.data, from, to), fmt.Errorf("the file is not in UTF-8"))
-	}
-	var fields []string
-	for at := from; at < to; {
-		begin := at
-		var err error
-		if fields, at, err = part.record(at, fields[:0]); err != nil {
-			return p.at(begin, err)
-		}
-		if len(fields) == 0 {
-			break
-		}
-		if len(fields) != len(texts) {
-			return p.at(begin, fmt.Errorf("it has %d fields, the header has %d", len(fields), len(texts)))
-		}
-		for i, f := range fields {
-			if f != "" && f == p.Null {
-				f = ""
-			}
-			texts[i] = append(texts[i], f)
-		}
-	}
-	b.fill(texts)
-	return nil
-}
-
-func invalidUTF8(data []byte, from, to int) int {
-	for from < to {
-		r, size := utf8.DecodeRune(data[from:to])
-		if r == utf8.RuneError && size == 1 {
-			break
-		}
-		from += size
-	}
-	return from
-}
-
-// fill makes vectors of the texts of each column, by the types wanted, or those the texts have.
-func (b *block) fill(texts [][]string) {
-	b.types, b.vectors, b.rows = make([]Type, len(texts)), make([]*Vector, len(texts)), 0
-	for i, column := range texts {
-		b.rows = len(column)
-		t := Unknown
-		if b.wanted != nil {
-			t = b.wanted[i]
-		} else {
-			t = narrowest(column)
-		}
-		b.types[i], b.vectors[i] = t, vector(column, t)
-	}
-}
-
-// narrowest is the narrowest type that all texts have.
-func narrowest(texts []string) Type {
-	t := Unknown
-	for _, s := range texts {
-		if s == "" || t != Unknown && fits(s, t) {
-			continue
-		}
-		if t = join(t, typeOf(s)); t == Text {
-			break
-		}
-	}
-	return t
 }

@@ -35,6 +35,8 @@ func fits(s string, t Type) bool {
 		return isInteger(s)
 	case Double:
 		return isNumber(s)
+	case Date, Timestamp, TimestampZone:
+		return timeType(s) == t
 	}
 	return typeOf(s) == t
 }
@@ -57,17 +59,33 @@ func join(a, b Type) Type {
 	return Text
 }
 
+// wider is a column's type after one more text, which is not empty.
+func wider(t Type, s string) Type {
+	if t != Unknown && fits(s, t) {
+		return t
+	}
+	return join(t, typeOf(s))
+}
+
+// digits is how many digits a text has from a place on.
+func digits(s string, from int) int {
+	at := from
+	for at < len(s) && s[at]-'0' <= 9 {
+		at++
+	}
+	return at - from
+}
+
 func isInteger(s string) bool {
-	digits := strings.TrimPrefix(s, "-")
-	if len(digits) == 0 {
+	sign := 0
+	if s[0] == '-' {
+		sign = 1
+	}
+	n := digits(s, sign)
+	if n == 0 || sign+n < len(s) {
 		return false
 	}
-	for i := range len(digits) {
-		if digits[i] < '0' || digits[i] > '9' {
-			return false
-		}
-	}
-	if len(digits) < 19 {
+	if n < 19 {
 		return true
 	}
 	_, err := strconv.ParseInt(s, 10, 64)
@@ -76,27 +94,31 @@ func isInteger(s string) bool {
 
 // isNumber leaves out what Go alone takes for numbers: hexadecimal, underscores, inf and nan.
 func isNumber(s string) bool {
-	digit, dots, exponent := false, 0, false
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9':
-			digit = true
-		case c == '.':
-			dots++
-		case c == '-' && (i == 0 || s[i-1]|32 == 'e'), c == '+' && s[max(i-1, 0)]|32 == 'e':
-		case c|32 == 'e' && digit:
-			exponent = true
-		default:
-			return false
-		}
+	at := 0
+	if s[0] == '-' {
+		at = 1
 	}
-	if !digit || dots > 1 {
+	whole, fraction := digits(s, at), 0
+	if at += whole; at < len(s) && s[at] == '.' {
+		fraction = digits(s, at+1)
+		at += 1 + fraction
+	}
+	switch {
+	case whole+fraction == 0:
+		return false
+	case at == len(s):
+		return len(s) < 300 || inRange(s) // too short to be out of range
+	case s[at]|32 != 'e':
 		return false
 	}
-	if !exponent && len(s) < 300 { // too short to be out of range
-		return true
+	if at++; at < len(s) && (s[at] == '-' || s[at] == '+') {
+		at++
 	}
-	_, err := strconv.ParseFloat(s, 64)
+	return at < len(s) && at+digits(s, at) == len(s) && inRange(s)
+}
+
+func inRange(number string) bool {
+	_, err := strconv.ParseFloat(number, 64)
 	return err == nil
 }
 
@@ -122,19 +144,21 @@ func timeType(s string) Type {
 
 // isDay tells whether YYYY-MM-DD is a day of the calendar.
 func isDay(s string) bool {
-	month, ok1 := two(s[5:])
-	day, ok2 := two(s[8:])
-	_, ok3 := two(s)
-	_, ok4 := two(s[2:])
-	if !ok1 || !ok2 || !ok3 || !ok4 || month < 1 || month > 12 || day < 1 || day > 31 {
+	century, ok1 := two(s)
+	year, ok2 := two(s[2:])
+	month, ok3 := two(s[5:])
+	day, ok4 := two(s[8:])
+	if !ok1 || !ok2 || !ok3 || !ok4 || month < 1 || month > 12 || day < 1 {
 		return false
 	}
-	if day <= 28 {
-		return true
+	last := int(daysOf[month])
+	if month == 2 && year%4 == 0 && (year != 0 || century%4 == 0) {
+		last = 29
 	}
-	_, err := time.Parse(time.DateOnly, s[:10])
-	return err == nil
+	return day <= last
 }
+
+var daysOf = [...]uint8{1: 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 
 // isClock tells whether HH:MM:SS is a time of day.
 func isClock(s string) bool {
@@ -208,103 +232,28 @@ func inForm(s string, t Type) string {
 	return at.Format(plainTime)
 }
 
-// vector reads texts of a type; empty ones are NULL.
-func vector(texts []string, t Type) *Vector {
-	v := &Vector{}
-	for i, s := range texts {
-		if s == "" {
-			if v.Null == nil {
-				v.Null = make([]bool, len(texts))
-			}
-			v.Null[i] = true
-		}
-	}
-	switch t {
-	case Boolean:
-		v.Ints = make([]int64, len(texts))
-		for i, s := range texts {
-			if s != "" && s[0]|32 == 't' {
-				v.Ints[i] = 1
-			}
-		}
-	case Integer:
-		v.Ints = make([]int64, len(texts))
-		for i, s := range texts {
-			v.Ints[i] = integer(s)
-		}
-	case Double:
-		v.Floats = make([]float64, len(texts))
-		for i, s := range texts {
-			if s != "" {
-				v.Floats[i], _ = strconv.ParseFloat(s, 64) // the type says that it is one
-			}
-		}
-	case Date, Timestamp, TimestampZone:
-		v.Texts = make([]string, len(texts))
-		for i, s := range texts {
-			if s != "" {
-				v.Texts[i] = inForm(s, t)
-			}
-		}
-	default:
-		v.Texts = append([]string(nil), texts...)
-	}
-	return v
-}
-
 // integer reads an integer that fits, 0 for an empty text.
 func integer(s string) int64 {
 	if len(s) > 18 {
 		n, _ := strconv.ParseInt(s, 10, 64) // the type says that it is one
 		return n
 	}
-	digits := strings.TrimPrefix(s, "-")
-	n := int64(0)
-	for i := range len(digits) {
-		n = n*10 + int64(digits[i]-'0')
+	negative := s != "" && s[0] == '-'
+	if negative {
+		s = s[1:]
 	}
-	if len(digits) < len(s) {
+	n := int64(0)
+	for i := range len(s) {
+		n = n*10 + int64(s[i]-'0')
+	}
+	if negative {
 		return -n
 	}
 	return n
 }
 
-// as is the vector as a wider type, in the way of join.
-func (v *Vector) as(from, to Type) *Vector {
-	if from == to {
-		return v
-	}
-	out := &Vector{Null: v.Null}
-	switch {
-	case from == Unknown:
-		return nulls(len(v.Null), to)
-	case to == Double:
-		out.Floats = make([]float64, len(v.Ints))
-		for i, n := range v.Ints {
-			out.Floats[i] = float64(n)
-		}
-	default:
-		n := max(len(v.Ints), len(v.Floats), len(v.Texts))
-		out.Texts = make([]string, n)
-		for i := range n {
-			if v.Null == nil || !v.Null[i] {
-				out.Texts[i] = v.text(i, from, to)
-			}
-		}
-	}
-	return out
-}
-
-func (v *Vector) text(i int, from, to Type) string {
-	switch {
-	case from == Boolean:
-		return strconv.FormatBool(v.Ints[i] != 0)
-	case from == Integer:
-		return strconv.FormatInt(v.Ints[i], 10)
-	case from == Double:
-		return strconv.FormatFloat(v.Floats[i], 'f', -1, 64)
-	case to == Text:
-		return v.Texts[i]
-	}
-	return inForm(v.Texts[i], to)
+// double reads a number.
+func double(s string) float64 {
+	x, _ := strconv.ParseFloat(s, 64) // the type says that it is one
+	return x
 }

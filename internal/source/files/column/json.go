@@ -44,12 +44,14 @@ func ReadJSON(ctx context.Context, data []byte) (*Table, error) {
 			out.Columns[i].Type = Text
 		}
 	}
-	blocks := make([]block, n)
-	err := parallel(n, func(i int) error { parts[i].settle(&blocks[i], out.Columns); return nil })
-	if err != nil {
-		return nil, err
+	vectors := make([][]*Vector, n)
+	err := parallel(n, func(i int) error { vectors[i] = parts[i].settle(out.Columns); return nil })
+	for i, p := range parts {
+		if p.rows > 0 {
+			out.Chunks = append(out.Chunks, NewChunk(p.rows, out.Columns, vectors[i]))
+		}
 	}
-	return assemble(out.Columns, blocks), nil
+	return out, err
 }
 
 // jsonBlocks cuts at line ends where lines are objects; all else is one piece.
@@ -215,17 +217,22 @@ func (p *jsonPart) pad() {
 }
 
 // settle makes the vectors of all columns of the file.
-func (p *jsonPart) settle(b *block, columns []Column) {
-	b.rows = p.rows
+func (p *jsonPart) settle(columns []Column) []*Vector {
+	var vectors []*Vector
 	for _, c := range columns {
 		i, ok := p.lookup[c.Name]
 		if !ok {
-			b.vectors = append(b.vectors, nulls(p.rows, c.Type))
+			vectors = append(vectors, nulls(p.rows, c.Type))
 			continue
 		}
-		v := vector(p.texts[i], c.Type)
-		v.Null = p.nulls[i]
-		b.vectors = append(b.vectors, v)
+		b := newBuilder(c.Type, p.rows)
+		for row, text := range p.texts[i] {
+			b.set(row, text)
+		}
+		v := b.vector()
+		v.Null = p.nulls[i] // empty texts are none
+		vectors = append(vectors, v)
+		p.texts[i] = nil
 	}
-	p.texts, p.nulls = nil, nil
+	return vectors
 }

@@ -45,13 +45,13 @@ func OpenParquet(r io.ReaderAt, size int64) (_ *Table, err error) {
 			continue
 		}
 		chunks := group.ColumnChunks()
-		t.Chunks = append(t.Chunks, &Chunk{Rows: rows, vectors: make([]*Vector, len(leaves)), load: func(i int) (*Vector, error) {
+		t.Chunks = append(t.Chunks, keeping(rows, t.Columns, make([]*Vector, len(leaves)), func(i int) (*Vector, error) {
 			v, err := readChunk(chunks[leaves[i].Index()], rows, leaves[i], t.Columns[i].Type)
 			if err != nil {
 				return nil, fmt.Errorf("column %s: %w", t.Columns[i].Name, err)
 			}
 			return v, nil
-		}})
+		}))
 	}
 	return t, nil
 }
@@ -195,7 +195,7 @@ func setter(v *Vector, rows int, c *parquet.Column, t Type) func(int, parquet.Va
 		}
 	case Double:
 		v.Floats = make([]float64, rows)
-		return func(i int, x parquet.Value) { v.Floats[i] = double(x, c) }
+		return func(i int, x parquet.Value) { v.Floats[i] = parquetDouble(x, c) }
 	}
 	v.Texts = make([]string, rows)
 	last, text := parquet.Value{}, "" // neighbours are often equal
@@ -207,7 +207,7 @@ func setter(v *Vector, rows int, c *parquet.Column, t Type) func(int, parquet.Va
 	}
 }
 
-func double(x parquet.Value, c *parquet.Column) float64 {
+func parquetDouble(x parquet.Value, c *parquet.Column) float64 {
 	scale := 0
 	if d, ok := logical(c).(*format.DecimalType); ok {
 		scale = int(d.Scale)

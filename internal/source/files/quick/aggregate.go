@@ -29,7 +29,7 @@ var deviations = map[string]struct{ sample, root bool }{
 }
 
 // aggregateOf gives the aggregate of a call, and false if it is a call of something else.
-func aggregateOf(c call, t *column.Table) (aggregate, bool) {
+func aggregateOf(c call, t *scope) (aggregate, bool) {
 	if c.star {
 		if c.name != "count" {
 			unsupported()

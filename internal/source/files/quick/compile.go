@@ -2,20 +2,37 @@ package quick
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/sodalite-dq/sodalite/internal/source/files/column"
 )
 
+// scope is the table of a query, and the columns that the query needs.
+type scope struct {
+	*column.Table
+	needed []int
+}
+
+// column gives the place of a column among those needed.
+func (s *scope) column(at int) int {
+	i := slices.Index(s.needed, at)
+	if i < 0 {
+		i = len(s.needed)
+		s.needed = append(s.needed, at)
+	}
+	return i
+}
+
 // compile makes an expression over the columns of a table ready. It panics with ErrUnsupported.
-func compile(x expr, t *column.Table) *node {
+func compile(x expr, t *scope) *node {
 	switch x := x.(type) {
 	case literal:
 		return constantNode(x.value)
 	case columnx:
 		for i, c := range t.Columns {
 			if strings.EqualFold(c.Name, x.name) {
-				return columnNode(i, c.Type)
+				return columnNode(t.column(i), c.Type)
 			}
 		}
 	case not:
@@ -46,7 +63,7 @@ func compile(x expr, t *column.Table) *node {
 	return nil
 }
 
-func compileBinary(x operation, t *column.Table) *node {
+func compileBinary(x operation, t *scope) *node {
 	l, r := compile(x.l, t), compile(x.r, t)
 	switch x.op {
 	case "and", "or":
@@ -61,11 +78,11 @@ func compileBinary(x operation, t *column.Table) *node {
 		if x.op == "like" {
 			pattern = likePattern(pattern)
 		}
-		re, err := regexp.Compile(pattern)
+		p, err := newPattern(pattern)
 		if err != nil {
 			unsupported()
 		}
-		return matching(l, re)
+		return matching(l, p)
 	case "/":
 		unsupported()
 	}
@@ -77,7 +94,7 @@ func likePattern(pattern string) string {
 	return `(?s)\A` + strings.NewReplacer("%", ".*", "_", ".").Replace(regexp.QuoteMeta(pattern)) + `\z`
 }
 
-func compileChoice(x choose, t *column.Table) *node {
+func compileChoice(x choose, t *scope) *node {
 	var conditions, results []*node
 	for i := range x.conditions {
 		conditions, results = append(conditions, asBools(compile(x.conditions[i], t))), append(results, asInts(compile(x.results[i], t)))

@@ -1,21 +1,24 @@
 package quick
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"hash/maphash"
 	"math"
 	"runtime"
+	"slices"
 
 	"github.com/sodalite-dq/sodalite/internal/source/files/column"
 )
 
 // grouped answers a query that counts the rows of groups: a table with a row for each group, and the count as its column.
 func (q *query) grouped(ctx context.Context, tables func(string) (*column.Table, error)) (*column.Table, error) {
-	t, err := q.source(ctx, tables)
+	table, err := q.source(ctx, tables)
 	if err != nil {
 		return nil, err
 	}
+	t := &scope{Table: table}
 	var where *node
 	var keys []*node
 	name := ""
@@ -39,19 +42,17 @@ func (q *query) grouped(ctx context.Context, tables func(string) (*column.Table,
 	if err != nil {
 		return nil, err
 	}
-	return &column.Table{
-		Columns: []column.Column{{Name: name, Type: column.Integer}},
-		Chunks:  []*column.Chunk{column.NewChunk(len(counts), []*column.Vector{{Ints: counts}})},
-	}, nil
+	columns := []column.Column{{Name: name, Type: column.Integer}}
+	return &column.Table{Columns: columns, Chunks: []*column.Chunk{column.NewChunk(len(counts), columns, []*column.Vector{{Ints: counts}})}}, nil
 }
 
-func countGroups(ctx context.Context, t *column.Table, where *node, keys []*node) ([]int64, error) {
+func countGroups(ctx context.Context, t *scope, where *node, keys []*node) ([]int64, error) {
 	if len(keys) > 1 {
-		return count(ctx, t, where, keys, tuples)
+		return count(ctx, t, where, keys, tuples, tally)
 	}
 	switch keys[0].kind {
 	case ints:
-		return count(ctx, t, where, keys, func(v []*vec, _ int) []int64 { return v[0].ints })
+		return count(ctx, t, where, keys, func(v []*vec, _ int) []int64 { return v[0].ints }, runs)
 	case floats:
 		return count(ctx, t, where, keys, func(v []*vec, _ int) []uint64 {
 			out := make([]uint64, len(v[0].floats))
@@ -59,9 +60,9 @@ func countGroups(ctx context.Context, t *column.Table, where *node, keys []*node
 				out[i] = math.Float64bits(x + 0) // -0 is 0
 			}
 			return out
-		})
+		}, runs)
 	}
-	return count(ctx, t, where, keys, func(v []*vec, _ int) []string { return v[0].texts })
+	return count(ctx, t, where, keys, func(v []*vec, _ int) []string { return v[0].texts }, tally)
 }
 
 // tuples are keys of several columns, each as a text that no other tuple has.
@@ -87,15 +88,41 @@ func tuples(vectors []*vec, rows int) []string {
 	return out
 }
 
-// shard is a part of all groups: those whose hash it owns.
-type shard[K comparable] struct {
-	at     map[K]int32
-	counts []int64
+// runs counts how often each number is there, by sorting them, which takes no room.
+func runs[K cmp.Ordered](parts [][]K) []int64 {
+	var counts []int64
+	all := slices.Concat(parts...)
+	slices.Sort(all)
+	for i, v := range all {
+		if i == 0 || v != all[i-1] {
+			counts = append(counts, 0)
+		}
+		counts[len(counts)-1]++
+	}
+	return counts
+}
+
+// tally counts how often each text is there.
+func tally(parts [][]string) []int64 {
+	var counts []int64
+	at := map[string]int32{}
+	for _, part := range parts {
+		for _, v := range part {
+			i, ok := at[v]
+			if !ok {
+				i = int32(len(counts))
+				at[v] = i
+				counts = append(counts, 0)
+			}
+			counts[i]++
+		}
+	}
+	return counts
 }
 
 // count counts the rows of each group. First each chunk's rows are told apart by their hash, then each shard of groups is
-// counted by one processor, so that no two share a map.
-func count[K comparable](ctx context.Context, t *column.Table, where *node, keys []*node, keysOf func([]*vec, int) []K) ([]int64, error) {
+// counted by one processor.
+func count[K comparable](ctx context.Context, t *scope, where *node, keys []*node, keysOf func([]*vec, int) []K, counted func(parts [][]K) []int64) ([]int64, error) {
 	n := runtime.GOMAXPROCS(0)
 	seed := maphash.MakeSeed()
 	type part struct {
@@ -104,7 +131,7 @@ func count[K comparable](ctx context.Context, t *column.Table, where *node, keys
 	}
 	parts := make([]part, len(t.Chunks))
 	err := each(ctx, len(t.Chunks), func(i int) {
-		b := &batch{t.Chunks[i], t.Chunks[i].Rows}
+		b := t.batch(t.Chunks[i])
 		keep := kept(where, b)
 		vectors := make([]*vec, len(keys))
 		for k := range keys {
@@ -127,32 +154,21 @@ func count[K comparable](ctx context.Context, t *column.Table, where *node, keys
 	if err != nil {
 		return nil, err
 	}
-	shards := make([]shard[K], n)
+	shards := make([][]int64, n)
 	err = each(ctx, n, func(s int) {
-		own := shard[K]{at: map[K]int32{}}
+		var all [][]K
 		for _, p := range parts {
-			for _, v := range p.shards[s] {
-				i, ok := own.at[v]
-				if !ok {
-					i = int32(len(own.counts))
-					own.at[v] = i
-					own.counts = append(own.counts, 0)
-				}
-				own.counts[i]++
-			}
+			all = append(all, p.shards[s])
 		}
-		shards[s] = own
+		shards[s] = counted(all)
 	})
-	var out []int64
 	nulls := int64(0)
 	for _, p := range parts {
 		nulls += p.nulls
 	}
+	out := slices.Concat(shards...)
 	if nulls > 0 {
 		out = append(out, nulls)
-	}
-	for _, s := range shards {
-		out = append(out, s.counts...)
 	}
 	return out, err
 }

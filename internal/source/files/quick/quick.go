@@ -39,14 +39,15 @@ func Run(ctx context.Context, sql string, tables func(name string) (*column.Tabl
 // Matching filters names by a condition on the column "name", as a catalogue would.
 func Matching(names []string, condition string) ([]string, error) {
 	v := &column.Vector{Texts: names}
-	t := &column.Table{Columns: []column.Column{{Name: "name", Type: column.Text}}, Chunks: []*column.Chunk{column.NewChunk(len(names), []*column.Vector{v})}}
+	columns := []column.Column{{Name: "name", Type: column.Text}}
+	t := &scope{Table: &column.Table{Columns: columns}}
 	q, err := parse("SELECT COUNT(*) FROM t WHERE " + condition)
 	if err != nil {
 		return nil, err
 	}
 	var out []string
 	err = attempt(func() {
-		is := asBools(compile(q.where, t)).eval(&batch{t.Chunks[0], len(names)})
+		is := asBools(compile(q.where, t)).eval(t.batch(column.NewChunk(len(names), columns, []*column.Vector{v})))
 		for i, name := range names {
 			if is.bools[i] {
 				out = append(out, name)
@@ -65,10 +66,10 @@ func (q *query) run(ctx context.Context, tables func(string) (*column.Table, err
 		return nil, err
 	}
 	var p *plan
-	if err := attempt(func() { p = q.plan(t) }); err != nil {
+	if err := attempt(func() { p = q.plan(&scope{Table: t}) }); err != nil {
 		return nil, err
 	}
-	return p.run(ctx, t)
+	return p.run(ctx)
 }
 
 // source is the table that the query reads.
@@ -85,14 +86,15 @@ func (q *query) source(ctx context.Context, tables func(string) (*column.Table, 
 
 // plan is a query that is ready to run: aggregates of the rows that match, and what is made of them.
 type plan struct {
+	of         *scope
 	where      *node
 	aggregates []aggregate
 	names      []string
 	results    []func(values []any) (any, column.Type)
 }
 
-func (q *query) plan(t *column.Table) *plan {
-	p := &plan{}
+func (q *query) plan(t *scope) *plan {
+	p := &plan{of: t}
 	if q.where != nil {
 		p.where = asBools(compile(q.where, t))
 	}
@@ -104,7 +106,7 @@ func (q *query) plan(t *column.Table) *plan {
 }
 
 // result plans an item: an aggregate, a number, or a calculation with them.
-func (p *plan) result(x expr, t *column.Table) func([]any) (any, column.Type) {
+func (p *plan) result(x expr, t *scope) func([]any) (any, column.Type) {
 	switch x := x.(type) {
 	case literal:
 		if n, ok := x.value.(int64); ok {
@@ -186,9 +188,10 @@ func toDouble(v any) (float64, bool) {
 	return 0, false
 }
 
-func (p *plan) run(ctx context.Context, t *column.Table) (*Result, error) {
-	parts := make([][]state, len(t.Chunks))
-	err := each(ctx, len(t.Chunks), func(i int) { parts[i] = p.chunk(t.Chunks[i]) })
+func (p *plan) run(ctx context.Context) (*Result, error) {
+	chunks := p.of.Chunks
+	parts := make([][]state, len(chunks))
+	err := each(ctx, len(chunks), func(i int) { parts[i] = p.chunk(chunks[i]) })
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +214,7 @@ func (p *plan) run(ctx context.Context, t *column.Table) (*Result, error) {
 }
 
 func (p *plan) chunk(c *column.Chunk) []state {
-	b := &batch{c, c.Rows}
+	b := p.of.batch(c)
 	keep := kept(p.where, b)
 	states := make([]state, len(p.aggregates))
 	for i, a := range p.aggregates {

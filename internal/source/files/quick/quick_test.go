@@ -1,6 +1,7 @@
 package quick_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/sodalite-dq/sodalite/internal/source/files/column"
@@ -15,7 +16,7 @@ const data = `id,amount,status,day,flag
 `
 
 func tables(t testing.TB) func(string) (*column.Table, error) {
-	table, err := column.ReadCSV(t.Context(), []byte(data), column.CSV{})
+	table, err := column.OpenCSV(t.Context(), strings.NewReader(data), int64(len(data)), column.CSV{})
 	if err != nil {
 		t.Fatal(err)
 	}

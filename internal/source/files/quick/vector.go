@@ -3,7 +3,6 @@ package quick
 import (
 	"cmp"
 	"math"
-	"regexp"
 	"unicode/utf8"
 
 	"github.com/sodalite-dq/sodalite/internal/source/files/column"
@@ -36,10 +35,18 @@ type node struct {
 	eval     func(*batch) *vec
 }
 
-// batch is a chunk in work.
+// batch is a chunk in work: the columns that are needed of it.
 type batch struct {
-	chunk *column.Chunk
-	rows  int
+	rows    int
+	vectors []*column.Vector
+}
+
+func (s *scope) batch(c *column.Chunk) *batch {
+	vectors, err := c.Vectors(s.needed...)
+	if err != nil {
+		panic(readError{err})
+	}
+	return &batch{c.Rows, vectors}
 }
 
 func kindOf(t column.Type) kind {
@@ -57,10 +64,7 @@ type readError struct{ error }
 
 func columnNode(at int, t column.Type) *node {
 	return &node{kind: kindOf(t), typed: t, eval: func(b *batch) *vec {
-		v, err := b.chunk.Vector(at)
-		if err != nil {
-			panic(readError{err})
-		}
+		v := b.vectors[at]
 		return &vec{ints: v.Ints, floats: v.Floats, texts: v.Texts, null: v.Null}
 	}}
 }
@@ -335,35 +339,13 @@ func among(n *node, list []any, no bool) *node {
 	}}
 }
 
-// maxKnown is how many texts of a chunk are remembered, so that a pattern is tried once for each.
-const maxKnown = 256
-
-func matching(n *node, re *regexp.Regexp) *node {
+func matching(n *node, p *pattern) *node {
 	if n.kind != texts {
 		unsupported()
 	}
 	return &node{kind: bools, typed: column.Boolean, eval: func(b *batch) *vec {
 		v := n.eval(b)
-		out := make([]bool, b.rows)
-		known := map[string]bool{}
-		for i, x := range v.texts {
-			if v.null != nil && v.null[i] {
-				continue
-			}
-			if known == nil {
-				out[i] = re.MatchString(x)
-				continue
-			}
-			is, ok := known[x]
-			if !ok {
-				is = re.MatchString(x)
-				if known[x] = is; len(known) > maxKnown {
-					known = nil
-				}
-			}
-			out[i] = is
-		}
-		return &vec{bools: out, null: v.null}
+		return &vec{bools: p.matches(v.texts, v.null), null: v.null}
 	}}
 }
 
