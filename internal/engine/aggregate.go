@@ -32,6 +32,8 @@ type item struct {
 	sql   string
 	value any
 	err   error
+	// measured tells that value is there, carried that a part before has measured it.
+	measured, carried bool
 }
 
 // settle makes the statements of the aggregates that were asked for: equal ones once, what follows from others not at all,
@@ -198,7 +200,7 @@ func (j *job) attempt(ctx context.Context, c Connection, timeout time.Duration, 
 		return fmt.Errorf("the database answered %d rows for %d aggregates", len(rows.Rows), len(items))
 	}
 	for i, item := range items {
-		item.value = rows.Rows[0][i]
+		item.value, item.measured = rows.Rows[0][i], true
 	}
 	return nil
 }

@@ -57,6 +57,11 @@ func (s *standIn) scanned(t *testing.T, checks string, change func(*engine.Diale
 // scannedIn reads tables in slices.
 func (s *standIn) scannedIn(t *testing.T, checks string, slices int, change func(*engine.Dialect)) *dq.Scan {
 	t.Helper()
+	program := sodacl.Parse([]sodacl.File{{Name: "checks.yml", Text: []byte(checks)}}, sodacl.Variables{Values: map[string]string{}})
+	return engine.Run(t.Context(), program, s.options(slices, change))
+}
+
+func (s *standIn) options(slices int, change func(*engine.Dialect)) engine.Options {
 	dialect := &engine.Dialect{
 		Name: "stand-in", Quote: `"`, Fold: strings.ToLower, MaxItems: 500, Deviation: true,
 		Regex:      func(x, pattern string) string { return x + " ~ " + pattern },
@@ -66,10 +71,9 @@ func (s *standIn) scannedIn(t *testing.T, checks string, slices int, change func
 		change(dialect)
 	}
 	source := &engine.Source{Name: "src", Type: "stand-in", Dialect: dialect, Slicing: engine.Slicing{Count: slices}, Open: func(context.Context) (engine.Connection, error) { return s, nil }}
-	program := sodacl.Parse([]sodacl.File{{Name: "checks.yml", Text: []byte(checks)}}, sodacl.Variables{Values: map[string]string{}})
-	return engine.Run(t.Context(), program, engine.Options{
+	return engine.Options{
 		Definition: "test", Source: "src", Now: time.Now(), Sources: func(string) (*engine.Source, error) { return source, nil },
-	})
+	}
 }
 
 var itemLine = regexp.MustCompile(`(?m)^ +\S`)

@@ -96,6 +96,8 @@ type Options struct {
 	Version string
 	// Only limits the run to what it names, see [Part.Left]; nil for all.
 	Only []string
+	// Tables is what parts before have measured of slices, see [Part.Tables].
+	Tables []SlicedTable
 }
 
 // maxRows is how many rows of a group by or a list of tables are kept, as the reference client does (its section 1.7).

@@ -68,8 +68,10 @@ func (p *Part) Left() []string {
 	return keys
 }
 
-// Progress tells whether the part finished any of its checks.
-func (p *Part) Progress() bool { return len(p.run.left) < len(p.run.checks) }
+// Progress tells whether the part finished any of its checks, or measured any slice.
+func (p *Part) Progress() bool {
+	return len(p.run.left) < len(p.run.checks) || slices.ContainsFunc(p.run.sliced, (*sliced).news)
+}
 
 // done tells whether the job's last statement was answered.
 func (j *job) done() bool { return len(j.said) > 0 && j.said[len(j.said)-1].Error == "" }

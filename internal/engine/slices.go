@@ -29,49 +29,47 @@ type Sliceable struct {
 
 // sliced is the measures of a job whose rows are read in slices.
 type sliced struct {
-	whole    *job
-	measures []*measure
-	// states are the items of each measure in each slice.
-	states map[*measure][][]*item
+	whole      *job
+	measures   []*measure
+	conditions []string
+	// sql are the aggregates of all states, each once, and items those of each slice, in this order; at is where one is.
+	sql   []string
+	items [][]*item
+	at    map[string]int
 }
 
 // cut makes jobs of the slices of tables that are read so, and takes the measures from the jobs of all rows that they measure.
 func (r *run) cut(ctx context.Context) {
 	for _, j := range r.jobs {
-		if conditions := r.slicesOf(ctx, j); len(conditions) > 1 {
-			r.jobs = append(r.jobs, r.slice(j, conditions)...)
+		if slices := r.slicesOf(ctx, j); len(slices) > 1 {
+			r.jobs = append(r.jobs, r.slice(j, slices)...)
 		}
 	}
 }
 
-func (r *run) slice(j *job, conditions []string) (jobs []*job) {
-	s := &sliced{whole: j, states: map[*measure][][]*item{}}
+func (r *run) slice(j *job, slices []Slice) (jobs []*job) {
+	s := &sliced{whole: j, at: map[string]int{}}
 	var rest []*measure
 	for _, m := range j.measures {
 		if m.state == nil {
 			rest = append(rest, m)
 		} else {
-			s.measures = append(s.measures, m)
+			s.need(m)
 		}
 	}
 	j.measures, r.sliced = rest, append(r.sliced, s)
-	for i, condition := range conditions {
-		known := map[string]*item{}
-		var list []*item
-		for _, m := range s.measures {
-			var items []*item
-			for _, sql := range m.state.sql {
-				if known[sql] == nil {
-					known[sql] = &item{sql: sql}
-					list = append(list, known[sql])
-				}
-				items = append(items, known[sql])
+	for i, slice := range slices {
+		items := s.itemsOf(slice)
+		s.conditions, s.items = append(s.conditions, slice.Condition), append(s.items, items)
+		var left []*item
+		for _, item := range items {
+			if !item.measured {
+				left = append(left, item)
 			}
-			s.states[m] = append(s.states[m], items)
 		}
-		for n, part := range j.parts(list) {
-			part.extent = j.extent.and(condition)
-			part.name = fmt.Sprintf("%s[%d], slice %d of %d", j.name, n, i+1, len(conditions))
+		for n, part := range j.parts(left) {
+			part.extent = j.extent.and(slice.Condition)
+			part.name = fmt.Sprintf("%s[%d], slice %d of %d", j.name, n, i+1, len(slices))
 			part.whole = true
 			jobs = append(jobs, part)
 		}
@@ -79,8 +77,36 @@ func (r *run) slice(j *job, conditions []string) (jobs []*job) {
 	return jobs
 }
 
-// slicesOf gives the conditions of the slices that a job's rows are to be read in.
-func (r *run) slicesOf(ctx context.Context, j *job) []string {
+func (s *sliced) need(m *measure) {
+	s.measures = append(s.measures, m)
+	for _, sql := range m.state.sql {
+		if _, known := s.at[sql]; !known {
+			s.at[sql] = len(s.sql)
+			s.sql = append(s.sql, sql)
+		}
+	}
+}
+
+// itemsOf are the aggregates of one slice, with the values that are known.
+func (s *sliced) itemsOf(slice Slice) []*item {
+	items := make([]*item, len(s.sql))
+	for i, sql := range s.sql {
+		items[i] = &item{sql: sql}
+		if text, ok := slice.Values[sql]; ok {
+			value, err := read(text)
+			items[i].value, items[i].measured, items[i].carried = value, err == nil, err == nil
+		}
+	}
+	return items
+}
+
+// slicesOf gives the slices that a job's rows are to be read in: those of the part before, or new ones.
+func (r *run) slicesOf(ctx context.Context, j *job) (list []Slice) {
+	for _, t := range r.Tables {
+		if t.Rows == j.rows() {
+			return t.Slices
+		}
+	}
 	s := j.source
 	mergeable := false
 	for _, m := range j.measures {
@@ -97,34 +123,41 @@ func (r *run) slicesOf(ctx context.Context, j *job) []string {
 	if err != nil && ctx.Err() == nil {
 		r.log(dq.LevelInfo, nil, "Table %s is not read in slices: %s", unquoted(j.table), err)
 	}
-	return conditions
+	for _, condition := range conditions {
+		list = append(list, Slice{Condition: condition})
+	}
+	return list
 }
 
 // merge gives the measures their values. Those of which a slice failed go back to the job, which is to measure them at once, unless
-// that would fail as well.
+// that would fail as well. Once the context has ended, what is missing was cut off.
 func (s *sliced) merge(ctx context.Context) {
 	s.whole.measures = nil
 	for _, m := range s.measures {
 		var late overdue
-		if m.value, m.err = m.merged(s.states[m]); m.err != nil && !hopeless(ctx, m.err) && !errors.As(m.err, &late) {
+		switch m.value, m.err = s.merged(m); {
+		case m.err != nil && ctx.Err() != nil:
+			m.err = context.Cause(ctx)
+		case m.err != nil && !hopeless(ctx, m.err) && !errors.As(m.err, &late):
 			s.whole.measures = append(s.whole.measures, m)
 		}
 	}
 }
 
-func (m *measure) merged(states [][]*item) (any, error) {
-	var values [][]any
-	for _, items := range states {
+func (s *sliced) merged(m *measure) (any, error) {
+	var states [][]any
+	for _, items := range s.items {
 		var state []any
-		for _, i := range items {
+		for _, sql := range m.state.sql {
+			i := items[s.at[sql]]
 			if i.err != nil {
 				return nil, i.err
 			}
 			state = append(state, i.value)
 		}
-		values = append(values, state)
+		states = append(states, state)
 	}
-	return m.state.whole(values)
+	return m.state.whole(states)
 }
 
 // and is the extent's rows for which a condition holds as well.

@@ -2,12 +2,15 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/engine"
+	"github.com/sodalite-dq/sodalite/internal/sodacl"
 )
 
 // thirds cuts every table into three.
@@ -82,6 +85,55 @@ func TestSlicesThatFailAreMeasuredAtOnce(t *testing.T) {
 	s = &standIn{answer: map[string]any{"MAX(a)": "a text"}}
 	if scan := s.scannedIn(t, "checks for t:\n  - row_count = 3\n  - max(a) = 1\n", 3, thirds); scan.Counts().Pass != 1 || len(s.asked) != 4 {
 		t.Errorf("texts are merged: %+v %+v", scan.Results, s.asked)
+	}
+}
+
+// TestSlicesAreCarriedOver: what one part has measured of a table is not measured again by the next.
+func TestSlicesAreCarriedOver(t *testing.T) {
+	const checks = "checks for t:\n  - row_count = 3\n  - max(a) = 9.5\n  - freshness(b) < 100000d\n  - duplicate_percent(a) < 100\n"
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	newest := time.Date(2026, 3, 1, 6, 0, 0, 123456000, time.UTC)
+	s := &standIn{answer: map[string]any{"MAX(a)": 9.5, "MAX(b)": newest}, refuse: func(statement string, _ bool) error {
+		if strings.HasSuffix(statement, "id >= 20") {
+			cancel()
+			return context.Canceled
+		}
+		return ctx.Err()
+	}}
+	program := func() *sodacl.Program {
+		return sodacl.Parse([]sodacl.File{{Name: "checks.yml", Text: []byte(checks)}}, sodacl.Variables{Values: map[string]string{}})
+	}
+	o := s.options(3, thirds)
+	first := engine.RunPart(ctx, program(), o)
+	if len(first.Left()) != 4 || !first.Progress() {
+		t.Fatalf("left %q, progress %t", first.Left(), first.Progress())
+	}
+	body, err := json.Marshal(first.Tables())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o = s.options(3, func(d *engine.Dialect) {
+		d.Slices = func(context.Context, engine.Connection, *engine.Source, engine.Sliceable) ([]string, error) {
+			t.Error("the table is cut again")
+			return nil, nil
+		}
+	})
+	if err := json.Unmarshal(body, &o.Tables); err != nil {
+		t.Fatal(err)
+	}
+	o.Only, s.refuse, s.asked = first.Left(), nil, nil
+	next := engine.RunPart(t.Context(), program(), o)
+	scan := engine.Merge(first.Found(), next.Whole())
+	if scan.Counts() != (dq.Counts{Pass: 4}) || scan.Errored {
+		t.Errorf("%+v %+v", scan.Results, scan.Logs)
+	}
+	if len(s.asked) != 2 || !strings.HasSuffix(s.asked[0]+s.asked[1], "id >= 20") && !strings.Contains(s.asked[0], "id >= 20") {
+		t.Errorf("asked\n%s", strings.Join(s.asked, "\n\n"))
+	}
+	stuck := engine.RunPart(ctx, program(), o)
+	if stuck.Progress() {
+		t.Error("what was carried over counts as progress")
 	}
 }
 

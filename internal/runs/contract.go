@@ -70,7 +70,7 @@ func (e *Executor) verify(ctx context.Context, w *watcher, run Run) *done {
 		if err != nil {
 			return &done{failed: e.failed(run, err.Error())}
 		}
-		out.before, o.Only = before.Scan, before.Left
+		out.before, o.Only, o.Tables = before.Scan, before.Left, before.Tables
 	}
 	out.part = engine.VerifyPart(w.ctx, run.Verification.read(text, run), o)
 	return out

@@ -107,7 +107,7 @@ func (e *Executor) execute(ctx context.Context, run Run, limit time.Duration) (e
 	}
 	e.keepLines(ctx, w, run.ID) // the log goes on in the next part
 	scan := done.found()
-	handed, err := e.handOver(ctx, run.ID, found{Version: done.version, Scan: scan, Left: done.part.Left()})
+	handed, err := e.handOver(ctx, run.ID, found{Version: done.version, Scan: scan, Left: done.part.Left(), Tables: done.part.Tables()})
 	if handed {
 		e.Log.InfoContext(ctx, "run is handed over", "run", run.ID, "definition", run.Definition, "why", cause, "error", err)
 		return false, nil // a tick asks again if nobody could be asked

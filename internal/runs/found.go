@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
+	"github.com/sodalite-dq/sodalite/internal/engine"
 	"github.com/sodalite-dq/sodalite/internal/hub"
 	"github.com/sodalite-dq/sodalite/internal/table"
 )
@@ -17,6 +18,8 @@ type found struct {
 	Version int64    `json:"version"`
 	Scan    *dq.Scan `json:"scan"`
 	Left    []string `json:"left"`
+	// Tables are those of which some slices are measured.
+	Tables []engine.SlicedTable `json:"tables,omitempty"`
 }
 
 // pieceSize is how many bytes of a found document go into one item, with room for keys.

@@ -62,12 +62,13 @@ func (e *Executor) do(ctx context.Context, w *watcher, run Run) *done {
 	}
 	out := &done{version: d.Version}
 	var only []string
+	var tables []engine.SlicedTable
 	if run.Parts > 0 {
 		before, err := e.found(ctx, run.ID)
 		if err != nil {
 			return &done{failed: e.failed(run, err.Error())}
 		}
-		out.before, only = before.Scan, before.Left
+		out.before, only, tables = before.Scan, before.Left, before.Tables
 		if before.Version != d.Version {
 			out.failed = e.failed(run, changed)
 			return out
@@ -75,7 +76,7 @@ func (e *Executor) do(ctx context.Context, w *watcher, run Run) *done {
 	}
 	o := engine.Options{
 		Definition: d.Name, Source: d.Source, Now: run.Started, DataTime: run.DataTime, Parallel: 4, Version: e.Version, Progress: w.progress.set, Log: w.lines.add,
-		Only: only, History: history{e.Hub},
+		Only: only, Tables: tables, History: history{e.Hub},
 		Sources: func(name string) (*engine.Source, error) { return e.source(ctx, name) },
 	}
 	if e.Samples {

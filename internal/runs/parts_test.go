@@ -78,6 +78,53 @@ func TestRunThatDoesNotFitIsHandedOver(t *testing.T) {
 	}
 }
 
+// TestTableThatFitsIntoNoExecutionIsReadInSlices: each execution reads some of them, and no slice is read twice.
+func TestTableThatFitsIntoNoExecutionIsReadInSlices(t *testing.T) {
+	w := start(t)
+	w.Limit = 50 * time.Millisecond
+	open := w.Open
+	w.Open = func(name, kind string, settings map[string]string) (*engine.Source, error) {
+		s, err := open(name, kind, settings)
+		s.Slicing.Count = 10
+		s.Dialect.Slices = func(_ context.Context, _ engine.Connection, _ *engine.Source, t engine.Sliceable) ([]string, error) {
+			return engine.Ranges("id", 0, 100, t.Count, func(n int64) string { return fmt.Sprint(n) }), nil
+		}
+		return s, err
+	}
+	var mu sync.Mutex
+	read := map[string]int{}
+	w.slowly(4)
+	slowly := w.query
+	w.query = func(ctx context.Context, sql string) (*engine.Rows, error) {
+		rows, err := slowly(ctx, sql)
+		if err == nil {
+			mu.Lock()
+			read[sql]++
+			mu.Unlock()
+		}
+		return rows, err
+	}
+	d := definition("")
+	d.Files[0].Text = "checks for orders:\n  - row_count = 70\n"
+	w.save(d)
+	run := w.begin()
+	for range 3 {
+		w.execute(run.ID)
+	}
+	scan, err := w.hub.Scan(t.Context(), run.ID)
+	if err != nil || scan.State != dq.Completed || scan.Counts() != (dq.Counts{Pass: 1}) {
+		t.Fatalf("scan %+v, %v", scan, err)
+	}
+	if len(read) != 10 {
+		t.Errorf("%d slices were read", len(read))
+	}
+	for sql, n := range read {
+		if n > 1 {
+			t.Errorf("read %d times: %s", n, sql)
+		}
+	}
+}
+
 func TestCheckThatFitsIntoNoExecutionTimesOut(t *testing.T) {
 	w := start(t)
 	w.Limit = 50 * time.Millisecond

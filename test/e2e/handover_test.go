@@ -69,8 +69,14 @@ type longRuns struct {
 
 func startLongRuns(t *testing.T, checks string) *longRuns {
 	t.Helper()
+	return startLongRunsOn(t, orders, "", checks)
+}
+
+// startLongRunsOn has other tables, and a setting of the data source.
+func startLongRunsOn(t *testing.T, tables, setting, checks string) *longRuns {
+	t.Helper()
 	database := postgrestest.Start(t)
-	database.Exec(t, orders)
+	database.Exec(t, tables)
 	lambda := startLambdaService(t)
 	a := startAWSForm(t, "AWS_ENDPOINT_URL_LAMBDA="+lambda.URL, "SODALITE_SCAN_FUNCTION=scan")
 	a.limit = 35 * time.Second
@@ -91,7 +97,7 @@ func startLongRuns(t *testing.T, checks string) *longRuns {
 		"checks.yml":      checks,
 		"definitions.yml": configuration(database.Port) + "definitions:\n  long:\n    data source: shop\n    checks: checks.yml\n",
 	} {
-		text = strings.Replace(text, "  password: secret\n", "", 1) // which nobody asks for
+		text = strings.Replace(text, "  password: secret\n", setting, 1) // which nobody asks for
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -192,6 +198,38 @@ func TestALongRunIsHandedOver(t *testing.T) {
 		t.Errorf("the function was asked for %d invocations; %v", l.lambda.asked, l.lambda.errs)
 	}
 	l.logged("scan", "run is handed over")
+}
+
+// TestATableThatTakesTooLongIsReadInSlices: one statement would take 36 seconds, and an invocation has five. Each reads some of the
+// slices, and together they make one result.
+func TestATableThatTakesTooLongIsReadInSlices(t *testing.T) {
+	const tables = "CREATE TABLE wide AS SELECT i AS id, repeat('x', 100) AS note FROM generate_series(0, 119999) AS g(i);\nANALYZE wide"
+	l := startLongRunsOn(t, tables, "  slices: 32\n", `checks for wide:
+  - row_count = 120000
+  - avg(id) = 59999.5
+  - failed rows:
+      name: slow rows
+      fail condition: CASE WHEN id % 1000 = 7 THEN pg_sleep(0.3) IS NOT NULL END
+      fail: when > 120
+`)
+	id := l.ask()
+	state, outcomes := l.ended(id)
+	l.lambda.running.Wait()
+	if state != "completed" || len(outcomes) != 3 {
+		t.Errorf("the run is %s with %d checks\n%s", state, len(outcomes), l.log(id))
+	}
+	for name, outcome := range outcomes {
+		if outcome != "pass" {
+			t.Errorf("%s is %s", name, outcome)
+		}
+	}
+	if l.lambda.asked < 2 || len(l.lambda.errs) > 0 {
+		t.Errorf("the function was asked for %d invocations; %v", l.lambda.asked, l.lambda.errs)
+	}
+	l.logged("scan", "run is handed over")
+	if log := l.log(id); strings.Count(log, "slice 1 of 32 took") != 1 || strings.Count(log, "slice 32 of 32 took") != 1 {
+		t.Errorf("slices are not read once each:\n%s", log)
+	}
 }
 
 // TestARunThatGetsNowhereTimesOut: a statement that takes longer than an invocation is ended in the database, the run says so,
