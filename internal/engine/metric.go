@@ -454,7 +454,7 @@ func (r *run) change(ctx context.Context, c *planned, m *measure, result *dq.Res
 			}
 			return nil, quietly{"the past value is 0, so the change in percent is not defined"}
 		}
-		return (now - then) * 100 / then, nil
+		return (now - then) / then * 100, nil // in this order, as the reference client: 107 after 100 is 7.000000000000001
 	}
 	if a, ok := m.value.(int64); ok {
 		if b, ok := past.(int64); ok {
