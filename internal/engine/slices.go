@@ -47,6 +47,7 @@ func (r *run) cut(ctx context.Context) {
 	}
 }
 
+// slice makes the jobs of one table's slices, but of those that are measured already.
 func (r *run) slice(j *job, slices []Slice) (jobs []*job) {
 	s := &sliced{whole: j, at: map[string]int{}}
 	var rest []*measure
@@ -77,6 +78,7 @@ func (r *run) slice(j *job, slices []Slice) (jobs []*job) {
 	return jobs
 }
 
+// need adds a measure, and the aggregates of its state.
 func (s *sliced) need(m *measure) {
 	s.measures = append(s.measures, m)
 	for _, sql := range m.state.sql {
@@ -144,6 +146,7 @@ func (s *sliced) merge(ctx context.Context) {
 	}
 }
 
+// merged is the measure's value of all slices.
 func (s *sliced) merged(m *measure) (any, error) {
 	var states [][]any
 	for _, items := range s.items {
