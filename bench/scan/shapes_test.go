@@ -24,8 +24,13 @@ var shapes = []shape{
 	{"one wrong column", wrongChecks(), only("middle", 500_000)},
 }
 
-// fileShapes are of files, each of which is a table.
-var fileShapes = []shape{{"a million rows", strings.ReplaceAll(smallChecks, "checks for small:", "checks for orders:"), only("orders", 1_000_000)}}
+// fileShapes are of a file, which is a table.
+var fileShapes = []shape{
+	{"a million rows", strings.ReplaceAll(smallChecks, "checks for small:", "checks for orders:"), only("orders", 1_000_000)},
+	{"duplicates and groups", groupChecks, only("middle", 500_000)},
+	{"filters and partitions", filterChecks, only("middle", 500_000)},
+	{"percentiles", percentileChecks, only("middle", 500_000)},
+}
 
 func only(table string, n int) func(int) map[string]string {
 	return func(int) map[string]string { return map[string]string{table: rows(n)} }

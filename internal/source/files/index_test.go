@@ -108,3 +108,32 @@ func TestJoinsReadNoTableAgain(t *testing.T) {
 		t.Errorf("the plan is %s", plan)
 	}
 }
+
+// TestReferencesAreCountedAlike compares reference checks, which are answered from columns where both are of a kind, with joins of
+// the same meaning that only SQLite understands.
+func TestReferencesAreCountedAlike(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	c := connect(t, map[string]string{"one.csv": awkwardTable(random), "two.csv": "id,whole,real,name,day,flag,other\n1,1,0.5,a,2026-01-01,,1\n2,1,-0.0,01,,true,2\n3,,,,,,3\n4,2,0.1,A,2026-01-01,true,4\n"})
+	for _, filter := range []string{"", "\nWHERE whole > 0 OR SOURCE.flag"} {
+		for i, a := range awkwardColumns {
+			for j, b := range awkwardColumns {
+				on := fmt.Sprintf("SOURCE.%s = TARGET.%s", a, b)
+				missing, found := fmt.Sprintf("(SOURCE.%s IS NOT NULL AND TARGET.%s IS NULL)", a, b), fmt.Sprintf("TARGET.%s IS NOT NULL", b)
+				a2, b2 := awkwardColumns[(i+1)%5], awkwardColumns[(j+1)%5]
+				on2 := fmt.Sprintf("%s AND TARGET.%s = SOURCE.%s", on, b2, a2)
+				missing2, found2 := fmt.Sprintf("%s OR (SOURCE.%s IS NOT NULL AND TARGET.%s IS NULL)", missing, a2, b2), fmt.Sprintf("%s AND TARGET.%s IS NOT NULL", found, b2)
+				for _, q := range [][2]string{{on, missing}, {on, found}, {on2, missing2}, {on2, found2}, {on, "NOT (" + missing + ")"}} {
+					source := "one SOURCE"
+					if filter != "" {
+						source = "(SELECT *\nFROM one SOURCE" + filter + ") SOURCE"
+					}
+					got := query(t, c, fmt.Sprintf("SELECT COUNT(*)\nFROM %s\nLEFT JOIN two TARGET ON %s\nWHERE %s", source, q[0], q[1]))
+					want := query(t, c, fmt.Sprintf("SELECT COUNT(*) FROM (SELECT * FROM one SOURCE%s LIMIT -1) SOURCE LEFT JOIN (SELECT * FROM two LIMIT -1) TARGET ON %s WHERE %s", filter, q[0], q[1]))
+					if got[0][0] != want[0][0] {
+						t.Errorf("%s, where %s%s: %v, want %v", q[0], q[1], filter, got, want)
+					}
+				}
+			}
+		}
+	}
+}

@@ -8,9 +8,10 @@ import (
 	"github.com/sodalite-dq/sodalite/internal/source/files/column"
 )
 
-// scope is the table of a query, and the columns that the query needs.
+// scope is the table of a query, by the name that it has there, and the columns that the query needs.
 type scope struct {
 	*column.Table
+	alias  string
 	needed []int
 }
 
@@ -30,6 +31,9 @@ func compile(x expr, t *scope) *node {
 	case literal:
 		return constantNode(x.value)
 	case columnx:
+		if x.table != "" && !strings.EqualFold(x.table, t.alias) {
+			unsupported()
+		}
 		for i, c := range t.Columns {
 			if strings.EqualFold(c.Name, x.name) {
 				return columnNode(t.column(i), c.Type)

@@ -7,11 +7,19 @@ import (
 
 // query is a statement: what is selected from a table, or from the answer to another query.
 type query struct {
-	items []item
+	items []item // none for *
 	table string
+	alias string
 	from  *query
+	join  *join
 	where expr
 	group []string
+}
+
+// join is another table, of which rows are put to those that they equal in columns. Rows that none equals stay.
+type join struct {
+	table, alias string
+	on           []operation
 }
 
 type item struct {
@@ -23,8 +31,8 @@ type item struct {
 type expr any
 
 type (
-	literal   struct{ value any } // nil, int64, float64, string, bool
-	columnx   struct{ name string }
+	literal   struct{ value any }          // nil, int64, float64, string, bool
+	columnx   struct{ table, name string } // table is its alias, if written
 	not       struct{ x expr }
 	minus     struct{ x expr }
 	operation struct {
@@ -153,7 +161,7 @@ func (p *parser) query() *query {
 	}
 	p.must("select")
 	q := &query{}
-	for {
+	for all := p.take("*"); !all; {
 		i := item{x: p.or()}
 		if p.take("as") {
 			i.name = p.name()
@@ -167,12 +175,14 @@ func (p *parser) query() *query {
 	if p.take("(") {
 		q.from = p.query()
 		p.must(")")
-		if p.take("as") || p.peek().kind == quotedWord || p.peek().kind == word && !reserved[strings.ToLower(p.peek().text)] {
-			p.name()
-		}
 	} else {
 		q.table = p.name()
 		q.from = p.ctes[strings.ToLower(q.table)]
+	}
+	q.alias = p.alias(q.table)
+	if p.take("left") {
+		p.must("join")
+		q.join = p.join()
 	}
 	if p.take("where") {
 		q.where = p.or()
@@ -187,6 +197,30 @@ func (p *parser) query() *query {
 		}
 	}
 	return q
+}
+
+// alias is the name that a table gets in a statement.
+func (p *parser) alias(table string) string {
+	if p.take("as") || p.peek().kind == quotedWord || p.peek().kind == word && !reserved[strings.ToLower(p.peek().text)] {
+		return p.name()
+	}
+	return table
+}
+
+func (p *parser) join() *join {
+	j := &join{table: p.name()}
+	j.alias = p.alias(j.table)
+	p.must("on")
+	for {
+		equal, ok := p.comparison().(operation)
+		if !ok || equal.op != "=" {
+			unsupported()
+		}
+		j.on = append(j.on, equal)
+		if !p.take("and") {
+			return j
+		}
+	}
 }
 
 func (p *parser) or() expr {
@@ -365,10 +399,10 @@ func (p *parser) factor() expr {
 	if p.take("(") {
 		return p.call(name)
 	}
-	if p.peek().is(".") {
-		unsupported()
+	if p.take(".") {
+		return columnx{name, p.name()}
 	}
-	return columnx{name}
+	return columnx{name: name}
 }
 
 func (p *parser) choice() expr {

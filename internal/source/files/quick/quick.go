@@ -1,5 +1,5 @@
-// Package quick answers the SQL that checks are made of from columns in memory: aggregates of the rows of one table, or of
-// the counts of its groups, on all processors at once.
+// Package quick answers the SQL that checks are made of from columns: aggregates of the rows of one table, or of the counts of
+// its groups, and counts of rows that have, or have no, equal one in another table; on all processors at once.
 //
 // It is no database. What it does not understand in full it refuses with [ErrUnsupported], and SQLite answers (package files);
 // what it answers, it answers as SQLite does, but for what a test lists. It exists because SQLite reads a row at a time,
@@ -58,30 +58,38 @@ func Matching(names []string, condition string) ([]string, error) {
 }
 
 func (q *query) run(ctx context.Context, tables func(string) (*column.Table, error)) (*Result, error) {
-	if q.group != nil {
+	if q.group != nil || q.items == nil {
 		return nil, ErrUnsupported
+	}
+	if q.join != nil {
+		return q.joined(ctx, tables)
 	}
 	t, err := q.source(ctx, tables)
 	if err != nil {
 		return nil, err
 	}
 	var p *plan
-	if err := attempt(func() { p = q.plan(&scope{Table: t}) }); err != nil {
+	if err := attempt(func() { p = q.plan(t) }); err != nil {
 		return nil, err
 	}
 	return p.run(ctx)
 }
 
 // source is the table that the query reads.
-func (q *query) source(ctx context.Context, tables func(string) (*column.Table, error)) (*column.Table, error) {
+func (q *query) source(ctx context.Context, tables func(string) (*column.Table, error)) (*scope, error) {
 	if q.from != nil {
-		return q.from.grouped(ctx, tables)
+		t, err := q.from.grouped(ctx, tables)
+		return &scope{Table: t, alias: q.alias}, err
 	}
-	t, err := tables(q.table)
+	return named(q.table, q.alias, tables)
+}
+
+func named(table, alias string, tables func(string) (*column.Table, error)) (*scope, error) {
+	t, err := tables(table)
 	if err == nil && t == nil {
 		err = ErrUnsupported
 	}
-	return t, err
+	return &scope{Table: t, alias: alias}, err
 }
 
 // plan is a query that is ready to run: aggregates of the rows that match, and what is made of them.

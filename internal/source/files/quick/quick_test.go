@@ -21,7 +21,7 @@ func tables(t testing.TB) func(string) (*column.Table, error) {
 		t.Fatal(err)
 	}
 	return func(name string) (*column.Table, error) {
-		if name == "t" {
+		if name == "t" || name == "u" {
 			return table, nil
 		}
 		return nil, nil
@@ -54,6 +54,11 @@ func TestAnswers(t *testing.T) {
 		`SELECT COUNT("status") FROM "t" WHERE "status" = 'it''s'`:                                                           int64(1),
 		"SELECT MIN(CASE WHEN NOT (amount IS NULL) AND NOT (status IS NULL) THEN amount END) FROM t":                         -2.25,
 		"SELECT COUNT(CASE WHEN NOT (status IS NULL OR status IN ('paid')) AND NOT (LENGTH(status) >= 4) THEN 1 END) FROM t": int64(1),
+		"SELECT COUNT(*) FROM t WHERE t.id > 1 AND flag":                                                                     int64(1),
+		"SELECT COUNT(*) FROM t AS a LEFT JOIN u b ON a.id = b.id WHERE (a.id IS NOT NULL AND b.id IS NULL)":                 int64(0),
+		"SELECT COUNT(*) FROM t a LEFT JOIN u b ON b.id = a.id WHERE b.id IS NOT NULL":                                       int64(6),
+		"SELECT COUNT(*) FROM t LEFT JOIN u ON t.status = u.day WHERE t.status IS NOT NULL AND u.day IS NULL":                int64(3),
+		"SELECT COUNT(*) FROM (SELECT * FROM t a WHERE id = 2 OR a.flag) a LEFT JOIN u b ON a.status = b.status AND a.amount = b.amount WHERE (a.status IS NOT NULL AND b.status IS NULL) OR (a.amount IS NOT NULL AND b.amount IS NULL)": int64(1),
 	} {
 		r, err := quick.Run(t.Context(), sql, tables(t))
 		if err != nil || len(r.Values) != 1 || r.Values[0] != want {
@@ -69,7 +74,12 @@ func TestRefusals(t *testing.T) {
 		"SELECT COUNT(*) FROM t -- comment", "SELECT COUNT(*) FROM t a JOIN t b ON a.id = b.id", "SELECT SUM(status) FROM t", "SELECT COUNT(*) FROM t WHERE id = '2'",
 		"SELECT COUNT(*) FROM t WHERE status = 2", "SELECT COUNT(*) FROM t WHERE id IN (1, NULL)", "SELECT COUNT(*) FROM t WHERE 1 < id < 3", "SELECT COUNT(*) FROM t LIMIT 1",
 		"SELECT COUNT(*) FROM t WHERE status REGEXP '('", "SELECT SUM(id * 9223372036854775807) FROM t", "SELECT COUNT(*) OVER () FROM t", "SELECT UPPER(status) FROM t",
-		"SELECT COUNT(*) FROM t WHERE id = NULL", "SELECT COUNT(*) FROM t GROUP BY id",
+		"SELECT COUNT(*) FROM t WHERE id = NULL", "SELECT COUNT(*) FROM t GROUP BY id", "SELECT COUNT(*), * FROM t", "SELECT *, COUNT(*) FROM t", "SELECT COUNT(*) FROM t a WHERE t.id > 1",
+		"SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.id", "SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.amount WHERE u.amount IS NULL", "SELECT COUNT(*) FROM t LEFT JOIN t ON t.id = t.id WHERE t.id IS NULL",
+		"SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.id WHERE u.day IS NULL", "SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.id WHERE u.id > 1", "SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.id WHERE id IS NULL",
+		"SELECT COUNT(*) FROM t LEFT JOIN u ON t.id < u.id WHERE u.id IS NULL", "SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.id AND 1 = 1 WHERE u.id IS NULL", "SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = t.id WHERE u.id IS NULL",
+		"SELECT COUNT(*) FROM (SELECT id FROM t a) a LEFT JOIN u ON a.id = u.id WHERE u.id IS NULL", "SELECT COUNT(*) FROM (SELECT * FROM t) a LEFT JOIN u ON a.id = u.id WHERE u.id IS NULL", "SELECT COUNT(*) FROM (SELECT * FROM t) AS t",
+		"SELECT SUM(t.id) FROM t LEFT JOIN u ON t.id = u.id WHERE u.id IS NULL", "WITH f AS (SELECT COUNT(*) AS n FROM t LEFT JOIN u ON t.id = u.id WHERE u.id IS NULL GROUP BY id) SELECT COUNT(*) FROM f",
 	} {
 		if r, err := quick.Run(t.Context(), sql, tables(t)); err != quick.ErrUnsupported {
 			t.Errorf("%s: %v, %v", sql, r, err)
@@ -79,6 +89,7 @@ func TestRefusals(t *testing.T) {
 
 func FuzzRun(f *testing.F) {
 	f.Add("SELECT COUNT(*), AVG(amount) FROM t WHERE NOT (status IN ('a', 'b') OR id BETWEEN 1 AND -2.5)")
+	f.Add("SELECT COUNT(*) FROM (SELECT * FROM t a WHERE id = 2) a LEFT JOIN u AS b ON a.id = b.id WHERE a.id IS NOT NULL AND NOT (b.id IS NULL)")
 	f.Add("WITH f AS (SELECT COUNT(*) AS n FROM t GROUP BY id) SELECT COUNT(*) FROM f WHERE n > 1")
 	lookup := tables(f)
 	f.Fuzz(func(t *testing.T, sql string) {
