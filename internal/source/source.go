@@ -367,7 +367,11 @@ type connection struct {
 func (c *connection) Close() error { return c.db.Close() }
 
 func (c *connection) Query(ctx context.Context, statement string, keep int) (*engine.Rows, error) {
-	return Query(ctx, c.db, statement, keep, c.convert)
+	rows, err := Query(ctx, c.db, statement, keep, c.convert)
+	if err != nil && ctx.Err() != nil { // whatever the database says of it
+		return nil, context.Cause(ctx)
+	}
+	return rows, err
 }
 
 // Queryer is a handle or connection of database/sql.

@@ -71,7 +71,7 @@ func New(s *source.Settings) (*engine.Source, error) {
 			if err != nil {
 				return nil, err
 			}
-			return source.SQL(ctx, sql.OpenDB(connector), convert)
+			return connect(ctx, connector)
 		},
 	}, nil
 }

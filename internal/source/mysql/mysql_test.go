@@ -1,7 +1,9 @@
 package mysql_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -106,4 +108,35 @@ func column(name, kind string) string {
 		return "{name: " + name + ", " + rest
 	}
 	return "{name: " + name + ", data_type: " + kind + "}"
+}
+
+// TestStatementsEndInTheServer: a statement whose context ended is not left running there.
+func TestStatementsEndInTheServer(t *testing.T) {
+	server := mysqltest.Start(t)
+	src, err := mysql.New(source.NewSettings("src", "mysql", map[string]string{"host": "127.0.0.1", "port": fmt.Sprint(server.Port), "username": "suite", "password": mysqltest.Password, "database": "suite"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := src.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := c.Query(ctx, "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT COUNT(*) FROM n AS a, n AS b, n AS c, n AS d", 1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	running := func() int64 {
+		rows, err := c.Query(t.Context(), "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'WITH RECURSIVE%'", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows.Rows[0][0].(int64)
+	}
+	for end := time.Now().Add(10 * time.Second); running() > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the statement still runs in the server")
+		}
+	}
 }

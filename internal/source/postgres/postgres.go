@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/sodalite-dq/sodalite/internal/engine"
@@ -106,6 +108,7 @@ func open(s *source.Settings, host string, port int, sslmode, timeout string, d 
 	// The statements are sent once each; preparing them would be a round trip more.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.RuntimeParams["application_name"] = "sodalite"
+	config.BuildContextWatcherHandler = cancelling
 	schema := s.Text("schema", "")
 	if schema != "" {
 		config.RuntimeParams["search_path"] = schema
@@ -116,6 +119,15 @@ func open(s *source.Settings, host string, port int, sslmode, timeout string, d 
 			return source.SQL(ctx, stdlib.OpenDB(*config, stdlib.OptionAfterConnect(withoutJIT)), convert)
 		},
 	}, nil
+}
+
+// cancelWithin is how long the server may take to end a statement; then its connection is closed.
+const cancelWithin = 10 * time.Second
+
+// cancelling has the server end a statement whose context ended, and waits for that. Else a program that ends now would leave it
+// running there.
+func cancelling(c *pgconn.PgConn) ctxwatch.Handler {
+	return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: cancelWithin}
 }
 
 // withoutJIT keeps the server from compiling statements: for hundreds of aggregates that takes longer than it saves. It is not
