@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 )
@@ -25,9 +26,13 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-func (p *program) printJSON(v any) error {
-	e := json.NewEncoder(p.out)
+func (p *program) printJSON(v any) error { return writeJSON(p.out, v) }
+
+// writeJSON writes JSON that people can read too.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }
 

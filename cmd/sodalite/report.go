@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -53,11 +53,11 @@ func (p *program) report(ctx context.Context, f *scanFlags, scan *dq.Scan, serve
 }
 
 func writeResults(path string, results map[string]any) error {
-	body, err := json.MarshalIndent(results, "", "  ")
-	if err != nil {
+	var body bytes.Buffer
+	if err := writeJSON(&body, results); err != nil {
 		return err
 	}
-	return os.WriteFile(path, body, 0o644)
+	return os.WriteFile(path, body.Bytes(), 0o644)
 }
 
 // notPushed words why results could not be pushed, and keeps them in a file if they are in none.

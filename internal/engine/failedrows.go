@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
 	"github.com/sodalite-dq/sodalite/internal/sodacl"
@@ -40,7 +41,7 @@ func (r *run) planFailedRows(c *planned) error {
 		}
 		result.Value, result.Warn, result.Fail = number(m.value), z.warn.threshold(), z.fail.threshold()
 		if zoneErr != nil {
-			return zoneErr
+			return fmt.Errorf("%w; thresholds of failed rows take no variables", zoneErr)
 		}
 		result.Outcome = z.outcome(m.value)
 		return nil
