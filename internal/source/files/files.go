@@ -181,10 +181,45 @@ func (c *connection) Query(ctx context.Context, sql string, keep int) (*engine.R
 	if condition, ok := strings.CutPrefix(sql, showing); ok {
 		return c.names(condition, keep)
 	}
-	r, err := quick.Run(ctx, sql, c.lookup(ctx))
-	if errors.Is(err, quick.ErrUnsupported) {
-		return c.any.query(ctx, sql, keep)
+	for _, answer := range []func(context.Context, string, int) (*engine.Rows, error){c.quick, c.divided} {
+		if out, err := answer(ctx, sql, keep); !errors.Is(err, quick.ErrUnsupported) {
+			return out, err
+		}
 	}
+	return c.any.query(ctx, sql, keep)
+}
+
+// divided answers some items of a statement from columns and the others by SQLite, each part with one row.
+func (c *connection) divided(ctx context.Context, sql string, keep int) (*engine.Rows, error) {
+	d, err := quick.Divide(sql, c.lookup(ctx))
+	if err != nil {
+		return nil, err
+	}
+	own, err := c.quick(ctx, d.Own, 1)
+	if err != nil {
+		return nil, err
+	}
+	other, err := c.any.query(ctx, d.Other, 1)
+	if err != nil {
+		return nil, err
+	}
+	out, row := &engine.Rows{Count: 1}, []any(nil)
+	for i, at := range d.Places {
+		from := own
+		if !d.IsOwn[i] {
+			from = other
+		}
+		out.Columns, row = append(out.Columns, from.Columns[at]), append(row, from.Rows[0][at])
+	}
+	if keep > 0 {
+		out.Rows = [][]any{row}
+	}
+	return out, nil
+}
+
+// quick answers from columns.
+func (c *connection) quick(ctx context.Context, sql string, keep int) (*engine.Rows, error) {
+	r, err := quick.Run(ctx, sql, c.lookup(ctx))
 	if err != nil {
 		return nil, err
 	}

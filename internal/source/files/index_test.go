@@ -137,3 +137,18 @@ func TestReferencesAreCountedAlike(t *testing.T) {
 		}
 	}
 }
+
+// TestDividedStatements compares statements some of whose items SQLite answers with those that it answers whole.
+func TestDividedStatements(t *testing.T) {
+	c := connect(t, map[string]string{"one.csv": awkwardTable(rand.New(rand.NewPCG(5, 6)))})
+	items := "COUNT(*), MIN(LENGTH(whole)), AVG(real), MAX(day), COUNT(CASE WHEN whole REGEXP '^1' THEN 1 END), MAX(UPPER(name)), MIN(name), COUNT(*) - COUNT(flag)"
+	for _, where := range []string{"", " WHERE whole > 0", " WHERE whole > 0 AND flag", " WHERE id < 0"} {
+		got, want := query(t, c, "SELECT "+items+" FROM one"+where), query(t, c, "SELECT "+items+" FROM (SELECT * FROM one LIMIT -1)"+where)
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %v, want %v", where, got, want)
+		}
+	}
+	if r, err := c.Query(t.Context(), "SELECT COUNT(*), MIN(LENGTH(whole)) FROM one", 0); err != nil || r.Count != 1 || len(r.Columns) != 2 || len(r.Rows) != 0 {
+		t.Errorf("%v, %v", r, err)
+	}
+}

@@ -199,9 +199,48 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// FuzzCSV: whatever a file is, its rows, types and values do not depend on how it is cut into blocks.
 func FuzzCSV(f *testing.F) {
-	f.Add([]byte("a,b\n1,\"x\"\"\n\"\n"))
-	f.Fuzz(func(t *testing.T, data []byte) { _, _ = openCSV(t, string(data)) })
+	for _, text := range []string{"a,b\n1,\"x\"\"\n\"\n", "a\n1\n\n-2\n", "\n\na;b\r\n2026-03-01;2026-03-01T10:00Z\r\n\r\n;2\r\n", "\"a\"\r\"b\"\r", "\xef\xbb\xbfa\tb\ntrue\t1e3\nx\t.5"} {
+		f.Add([]byte(text), byte(0), "", false, uint16(3))
+		f.Add([]byte(text), byte(';'), "1", true, uint16(9))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, delimiter byte, null string, noHeader bool, size uint16) {
+		if delimiter == '"' || delimiter == '\n' || delimiter == '\r' {
+			return
+		}
+		o := column.CSV{Delimiter: delimiter, Null: null, NoHeader: noHeader}
+		whole, err1 := column.OpenCSV(t.Context(), bytes.NewReader(data), int64(len(data)), o)
+		cut, err2 := column.OpenCSVInBlocks(t.Context(), bytes.NewReader(data), int64(len(data)), o, 1+int(size))
+		if (err1 == nil) != (err2 == nil) {
+			t.Fatalf("%v in one block, %v in blocks of %d", err1, err2, size)
+		}
+		if err1 == nil && (types(whole) != types(cut) || !slices.Equal(valuesOf(t, whole), valuesOf(t, cut))) {
+			t.Errorf("%s %v in one block, %s %v in blocks of %d", types(whole), valuesOf(t, whole), types(cut), valuesOf(t, cut), size)
+		}
+	})
+}
+
+// valuesOf are all values of a table.
+func valuesOf(t *testing.T, table *column.Table) []any {
+	t.Helper()
+	var all []int
+	for i := range table.Columns {
+		all = append(all, i)
+	}
+	var out []any
+	for _, c := range table.Chunks {
+		vectors, err := c.Vectors(all...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for row := range c.Rows {
+			for _, v := range vectors {
+				out = append(out, valueOf(v, row))
+			}
+		}
+	}
+	return out
 }
 
 func FuzzJSON(f *testing.F) {

@@ -16,6 +16,7 @@ const (
 type token struct {
 	kind tokenKind
 	text string // of words and texts without quotes
+	at   int    // its offset in the statement
 }
 
 // is tells whether the token is a keyword or a sign.
@@ -40,29 +41,29 @@ func lex(sql string) ([]token, error) {
 			if c == '"' {
 				kind = quotedWord
 			}
-			out = append(out, token{kind, s})
+			out = append(out, token{kind, s, i})
 			i += n
 		case isDigit(c) || c == '.' && i+1 < len(sql) && isDigit(sql[i+1]):
 			n := numberLength(sql[i:])
-			out = append(out, token{number, sql[i : i+n]})
+			out = append(out, token{number, sql[i : i+n], i})
 			i += n
 		case isLetter(c):
 			n := 1
 			for i+n < len(sql) && (isLetter(sql[i+n]) || isDigit(sql[i+n])) {
 				n++
 			}
-			out = append(out, token{word, sql[i : i+n]})
+			out = append(out, token{word, sql[i : i+n], i})
 			i += n
 		default:
 			n := signLength(sql[i:])
 			if n == 0 {
 				return nil, ErrUnsupported
 			}
-			out = append(out, token{sign, sql[i : i+n]})
+			out = append(out, token{sign, sql[i : i+n], i})
 			i += n
 		}
 	}
-	return append(out, token{kind: end}), nil
+	return append(out, token{kind: end, at: len(sql)}), nil
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

@@ -68,8 +68,8 @@ func (q *query) run(ctx context.Context, tables func(string) (*column.Table, err
 	if err != nil {
 		return nil, err
 	}
-	var p *plan
-	if err := attempt(func() { p = q.plan(t) }); err != nil {
+	p, err := q.plan(t)
+	if err != nil {
 		return nil, err
 	}
 	return p.run(ctx)
@@ -101,16 +101,17 @@ type plan struct {
 	results    []func(values []any) (any, column.Type)
 }
 
-func (q *query) plan(t *scope) *plan {
+func (q *query) plan(t *scope) (*plan, error) {
 	p := &plan{of: t}
-	if q.where != nil {
-		p.where = asBools(compile(q.where, t))
-	}
-	for _, i := range q.items {
-		p.names = append(p.names, i.name)
-		p.results = append(p.results, p.result(i.x, t))
-	}
-	return p
+	return p, attempt(func() {
+		if q.where != nil {
+			p.where = asBools(compile(q.where, t))
+		}
+		for _, i := range q.items {
+			p.names = append(p.names, i.name)
+			p.results = append(p.results, p.result(i.x, t))
+		}
+	})
 }
 
 // result plans an item: an aggregate, a number, or a calculation with them.

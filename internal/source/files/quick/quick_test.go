@@ -1,6 +1,7 @@
 package quick_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -87,6 +88,26 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestDivide(t *testing.T) {
+	for sql, want := range map[string]string{
+		"SELECT COUNT(*), MIN(LENGTH(id)), AVG(amount) FROM t WHERE id > 1":                                            "SELECT COUNT(*), AVG(amount) FROM t WHERE id > 1; SELECT MIN(LENGTH(id)) FROM t WHERE id > 1; [true false true] [0 0 1]",
+		"select sum(upper(status)),\n  COUNT(CASE WHEN id IN (1, 2) THEN 1 END), COUNT(DISTINCT UPPER(status)) from t": "SELECT COUNT(CASE WHEN id IN (1, 2) THEN 1 END) from t; SELECT sum(upper(status)), COUNT(DISTINCT UPPER(status)) from t; [false true false] [0 0 1]",
+		"SELECT COUNT(*), AVG(amount) FROM t":                                                                          "", "SELECT MIN(LENGTH(id)) FROM t": "", "SELECT MIN(LENGTH(id)), MAX(LENGTH(id)) FROM t": "", // nothing to divide
+		"SELECT MAX(id), status FROM t": "", "SELECT COUNT(*), MAX(LENGTH(id), 2) FROM t": "", "SELECT COUNT(*), LENGTH(id) FROM t": "", "SELECT COUNT(*), MAX(LENGTH(id)) + id FROM t": "", "SELECT COUNT(*), * FROM t": "",
+		"SELECT COUNT(*), MIN(LENGTH(id)) FROM t GROUP BY id": "", "SELECT COUNT(*), MIN(LENGTH(id)) FROM t LIMIT 0": "", "SELECT COUNT(*), MIN(LENGTH(id)) FROM nowhere": "", "SELECT COUNT(*), MIN(LENGTH(id)) FROM t HAVING COUNT(*) > 9": "",
+		"SELECT COUNT(*), , COUNT(*) FROM t": "", "SELECT COUNT(*)": "", "": "", "SELECT COUNT(*), MIN(LENGTH(id)) FROM t WHERE UPPER(status) = 'A'": "",
+	} {
+		d, err := quick.Divide(sql, tables(t))
+		got := ""
+		if err == nil {
+			got = fmt.Sprintf("%s; %s; %v %v", d.Own, d.Other, d.IsOwn, d.Places)
+		}
+		if got != want || (want == "") != (err == quick.ErrUnsupported) {
+			t.Errorf("%s: %s, %v; want %s", sql, got, err, want)
+		}
+	}
+}
+
 func FuzzRun(f *testing.F) {
 	f.Add("SELECT COUNT(*), AVG(amount) FROM t WHERE NOT (status IN ('a', 'b') OR id BETWEEN 1 AND -2.5)")
 	f.Add("SELECT COUNT(*) FROM (SELECT * FROM t a WHERE id = 2) a LEFT JOIN u AS b ON a.id = b.id WHERE a.id IS NOT NULL AND NOT (b.id IS NULL)")
@@ -94,5 +115,6 @@ func FuzzRun(f *testing.F) {
 	lookup := tables(f)
 	f.Fuzz(func(t *testing.T, sql string) {
 		_, _ = quick.Run(t.Context(), sql, lookup) // it must not panic, nor run for ever
+		_, _ = quick.Divide(sql, lookup)
 	})
 }
