@@ -223,23 +223,28 @@ func (c *connection) read(ctx context.Context, d *dataset, f file) (*column.Tabl
 	if err != nil {
 		return nil, err
 	}
-	switch format := formatOf(f.path); {
-	case format == "parquet":
+	format, size := formatOf(f.path), f.size
+	var data io.ReaderAt = from
+	switch {
+	case format == "parquet" || format == "csv" && size > smallSize && !packed(f.path):
 		d.close = append(d.close, from.Close)
-		return column.OpenParquet(from, f.size)
-	case format == "csv" && f.size > smallSize && !packed(f.path):
-		d.close = append(d.close, from.Close)
-		return column.OpenCSV(ctx, from, f.size, c.csv)
+	case format == "json" && !packed(f.path):
+		defer from.Close() // it was only read
+	default:
+		defer from.Close() // as above
+		text, err := unpack(f.path, io.NewSectionReader(from, 0, size), size, c.maxSize)
+		if err != nil {
+			return nil, err
+		}
+		data, size = bytes.NewReader(text), int64(len(text))
 	}
-	defer from.Close() // it was only read
-	data, err := unpack(f.path, io.NewSectionReader(from, 0, f.size), f.size, c.maxSize)
-	if err != nil {
-		return nil, err
+	switch format {
+	case "parquet":
+		return column.OpenParquet(data, size)
+	case "json":
+		return column.ReadJSON(ctx, data, size)
 	}
-	if formatOf(f.path) == "json" {
-		return column.ReadJSON(ctx, data)
-	}
-	return column.OpenCSV(ctx, bytes.NewReader(data), int64(len(data)), c.csv)
+	return column.OpenCSV(ctx, data, size, c.csv)
 }
 
 // packed tells whether a file is compressed.

@@ -6,8 +6,12 @@
 package column
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"runtime"
 	"sync"
+	"unsafe"
 )
 
 // Type is a column's type, in the words of DuckDB's catalogue.
@@ -177,4 +181,23 @@ func parallel(n int, work func(i int) error) error {
 		}
 	}
 	return nil
+}
+
+// view is bytes as a text without a copy, for as long as they do not change.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// atLine puts the line of an offset before an error.
+func atLine(r io.ReaderAt, offset int64, err error) error {
+	var lines lineCounter
+	if _, err := io.Copy(&lines, io.NewSectionReader(r, 0, offset)); err != nil {
+		return err
+	}
+	return fmt.Errorf("line %d: %w", lines+1, err)
+}
+
+type lineCounter int
+
+func (c *lineCounter) Write(b []byte) (int, error) {
+	*c += lineCounter(bytes.Count(b, []byte{'\n'}))
+	return len(b), nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,6 +28,10 @@ func types(t *column.Table) string {
 
 func openCSV(t *testing.T, text string) (*column.Table, error) {
 	return column.OpenCSV(t.Context(), strings.NewReader(text), int64(len(text)), column.CSV{})
+}
+
+func readJSON(t *testing.T, text string) (*column.Table, error) {
+	return column.ReadJSON(t.Context(), strings.NewReader(text), int64(len(text)))
 }
 
 func TestTypesOfCSV(t *testing.T) {
@@ -160,7 +165,7 @@ func TestUnion(t *testing.T) {
 		}
 		tables = append(tables, table)
 	}
-	other, err := column.ReadJSON(t.Context(), []byte(`{"zip": 7, "n": 3}`))
+	other, err := readJSON(t, `{"zip": 7, "n": 3}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,16 +190,53 @@ func TestUnion(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"a": 1, "b": "2026-03-01"}` + "\n" + `{"a": 2.5, "c": {"d": [1]}}`: "a double, b date, c varchar", `[{"a": "1"}, {"a": null}]`: "a varchar", "": "", `{"a": null}`: "a varchar",
+		`{"a": 1, "b": "2026-03-01"}` + "\n" + `{"a": 2.5, "c": {"d": [1]}}`: "a double, b date, c varchar", `[{"a": "1"}, {"a": null}]`: "a varchar", `{"a\\u0062": 1}` + "\n" + `{"a\u0062": true}`: `a\u0062 bigint, ab boolean`, "": "", `{"a": null}`: "a varchar",
 	} {
-		table, err := column.ReadJSON(t.Context(), []byte(text))
+		table, err := readJSON(t, text)
 		if err != nil || types(table) != want {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
 	for text, want := range map[string]string{"{\"a\": 1}\n{\"a\": }\n": "line 2", "{\"a\": 1}\n7\n": "where an object is expected", "{\"a\": 1": "line 1"} {
-		if _, err := column.ReadJSON(t.Context(), []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := readJSON(t, text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestJSONInBlocks reads lines whose members come late, change their type, or are written in another way, and finds what
+// encoding/json finds.
+func TestJSONInBlocks(t *testing.T) {
+	var text strings.Builder
+	var want []any
+	for i := range 1000 {
+		line := fmt.Sprintf(`{"n": %d, "text": "line\n%d \u00e9", "late": null, "deep": {"a" : [%d]}}`, i, i, i)
+		switch {
+		case i == 900:
+			line = `{"text": "", "n": 0.5, "\u006eew": "2026-03-01", "n": 2.5}`
+		case i > 700:
+			line = fmt.Sprintf(`{"late": %v, "n": %d}`, i%2 == 0, i)
+		}
+		text.WriteString(line + "\n")
+		var row map[string]any
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		if row["deep"] != nil {
+			row["deep"] = fmt.Sprintf(`{"a":[%d]}`, i)
+		}
+		if late, ok := row["late"].(bool); ok {
+			row["late"] = map[bool]int64{true: 1}[late]
+		}
+		want = append(want, row["n"], row["text"], row["late"], row["deep"], row["new"])
+	}
+	for _, size := range []int{100, 1000, 10_000, 1 << 20} {
+		table, err := column.ReadJSONInBlocks(t.Context(), strings.NewReader(text.String()), int64(text.Len()), size)
+		if err != nil || types(table) != "n double, text varchar, late boolean, deep varchar, new date" || (len(table.Chunks) == 1) != (size == 1<<20) {
+			t.Fatal(types(table), err)
+		}
+		if got := valuesOf(t, table); !slices.Equal(got, want) {
+			t.Errorf("blocks of %d: %v, want %v", size, got, want)
 		}
 	}
 }
@@ -245,7 +287,7 @@ func valuesOf(t *testing.T, table *column.Table) []any {
 
 func FuzzJSON(f *testing.F) {
 	f.Add([]byte(`{"a": [1], "b": "x"}`))
-	f.Fuzz(func(t *testing.T, data []byte) { _, _ = column.ReadJSON(t.Context(), data) })
+	f.Fuzz(func(t *testing.T, data []byte) { _, _ = readJSON(t, string(data)) })
 }
 
 // parquetFile is a small file with columns of each kind.

@@ -209,16 +209,5 @@ func (f *csvFile) mistake(block int64, offset int, err error) error {
 	if e, ok := err.(*placedError); ok {
 		offset = e.offset
 	}
-	var lines lineCounter
-	if _, err := io.Copy(&lines, io.NewSectionReader(f.from, 0, block+int64(offset))); err != nil {
-		return err
-	}
-	return fmt.Errorf("line %d: %w", lines+1, err)
-}
-
-type lineCounter int
-
-func (c *lineCounter) Write(b []byte) (int, error) {
-	*c += lineCounter(bytes.Count(b, []byte{'\n'}))
-	return len(b), nil
+	return atLine(f.from, block+int64(offset), err)
 }

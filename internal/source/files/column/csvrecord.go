@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/bits"
 	"strings"
-	"unsafe"
 )
 
 // csvForm tells fields apart.
@@ -24,8 +23,7 @@ type field struct {
 
 // text is the field's text: a part of the data, not a copy, unless it has doubled quotes.
 func (f *field) text(data []byte) string {
-	b := data[f.begin:f.end]
-	s := unsafe.String(unsafe.SliceData(b), len(b))
+	s := view(data[f.begin:f.end])
 	if f.doubled {
 		return strings.ReplaceAll(s, `""`, `"`)
 	}

@@ -1,4 +1,7 @@
 package column
 
-// OpenCSVInBlocks is OpenCSV with blocks of another size.
-var OpenCSVInBlocks = openCSV
+// OpenCSVInBlocks and ReadJSONInBlocks are OpenCSV and ReadJSON with blocks of another size.
+var (
+	OpenCSVInBlocks  = openCSV
+	ReadJSONInBlocks = readJSON
+)

@@ -6,102 +6,148 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // ReadJSON reads JSON: one object a line, objects one after the other, or one array of objects. Members become columns in the
 // order in which they are first seen; objects and arrays within become text. A mistake in the file is an error with the line.
-func ReadJSON(ctx context.Context, data []byte) (*Table, error) {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	cuts := jsonBlocks(data)
-	n := len(cuts) - 1
-	parts := make([]jsonPart, n)
-	read := func(i int) error {
+func ReadJSON(ctx context.Context, r io.ReaderAt, size int64) (*Table, error) {
+	return readJSON(ctx, r, size, blockSize)
+}
+
+func readJSON(ctx context.Context, r io.ReaderAt, size int64, blockSize int) (*Table, error) {
+	cuts, err := jsonBlocks(r, size, blockSize)
+	if err != nil {
+		return nil, err
+	}
+	parts := make([]jsonPart, len(cuts)-1)
+	if err := parallel(len(parts), func(i int) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return parts[i].read(data, cuts[i], cuts[i+1])
-	}
-	if err := parallel(n, read); err != nil {
+		return parts[i].read(r, cuts[i], cuts[i+1])
+	}); err != nil {
 		return nil, err
 	}
-	columns := map[string]int{}
-	out := &Table{}
-	for _, p := range parts {
-		for i, name := range p.names {
-			at, ok := columns[name]
-			if !ok {
-				at = len(out.Columns)
-				columns[name] = at
-				out.Columns = append(out.Columns, Column{Name: name})
-			}
-			out.Columns[at].Type = join(out.Columns[at].Type, p.types[i])
+	t := &Table{Columns: jsonColumns(parts)}
+	types := typesOf(t.Columns)
+	for i := range parts {
+		if p := &parts[i]; p.rows > 0 {
+			t.Chunks = append(t.Chunks, &Chunk{Rows: p.rows, types: types, load: func(columns []int, types []Type) ([]*Vector, error) {
+				return p.values(t.Columns, columns, types), nil
+			}})
 		}
 	}
-	for i := range out.Columns {
-		if out.Columns[i].Type == Unknown {
-			out.Columns[i].Type = Text
-		}
-	}
-	vectors := make([][]*Vector, n)
-	err := parallel(n, func(i int) error { vectors[i] = parts[i].settle(out.Columns); return nil })
-	for i, p := range parts {
-		if p.rows > 0 {
-			out.Chunks = append(out.Chunks, NewChunk(p.rows, out.Columns, vectors[i]))
-		}
-	}
-	return out, err
+	return t, nil
 }
 
-// jsonBlocks cuts at line ends where lines are objects; all else is one piece.
-func jsonBlocks(data []byte) []int {
-	trimmed := bytes.TrimLeft(data, " \t\r\n")
-	if len(trimmed) == 0 || trimmed[0] != '{' {
-		return []int{0, len(data)}
-	}
-	if line, _, _ := bytes.Cut(trimmed, []byte("\n")); !jsontext.Value(line).IsValid() {
-		return []int{0, len(data)}
-	}
-	cuts := []int{0}
-	for at := blockSize; at < len(data); at += blockSize {
-		end := bytes.IndexByte(data[at:], '\n')
-		if end < 0 {
-			break
+func jsonColumns(parts []jsonPart) []Column {
+	var columns []Column
+	at := map[string]int{}
+	for _, p := range parts {
+		for _, m := range p.members {
+			i, ok := at[m.name]
+			if !ok {
+				i = len(columns)
+				at[m.name] = i
+				columns = append(columns, Column{Name: m.name})
+			}
+			columns[i].Type = join(columns[i].Type, m.kind)
 		}
-		if at += end + 1; at < len(data) {
+	}
+	for i := range columns {
+		if columns[i].Type == Unknown {
+			columns[i].Type = Text
+		}
+	}
+	return columns
+}
+
+// jsonBlocks cuts at line ends where lines are objects; all else is one piece. A byte order mark is left out.
+func jsonBlocks(r io.ReaderAt, size int64, blockSize int) ([]int64, error) {
+	head := make([]byte, min(size, int64(blockSize)))
+	if n, err := r.ReadAt(head, 0); n < len(head) {
+		return nil, err
+	}
+	cuts := []int64{0}
+	if bytes.HasPrefix(head, []byte("\xef\xbb\xbf")) {
+		head, cuts[0] = head[3:], 3
+	}
+	head = bytes.TrimLeft(head, " \t\r\n")
+	line, _, _ := bytes.Cut(head, []byte{'\n'})
+	if len(line) == 0 || line[0] != '{' || !jsontext.Value(line).IsValid(jsontext.AllowDuplicateNames(true)) {
+		return append(cuts, size), nil
+	}
+	for at := cuts[0] + int64(blockSize); at < size; at += int64(blockSize) {
+		var err error
+		if at, err = behindLine(r, at, size); err != nil {
+			return nil, err
+		}
+		if at < size {
 			cuts = append(cuts, at)
 		}
 	}
-	return append(cuts, len(data))
+	return append(cuts, size), nil
 }
 
-// jsonPart is the objects between two offsets: a column for each member name seen.
+// behindLine is the offset behind the first line end from an offset on, or behind all.
+func behindLine(r io.ReaderAt, at, size int64) (int64, error) {
+	buffer := make([]byte, 4096)
+	for at < size {
+		n, err := r.ReadAt(buffer[:min(size-at, int64(len(buffer)))], at)
+		if end := bytes.IndexByte(buffer[:n], '\n'); end >= 0 {
+			return at + int64(end) + 1, nil
+		}
+		if at += int64(n); n == 0 {
+			return 0, err
+		}
+	}
+	return size, nil
+}
+
+// jsonPart is the objects between two offsets: a member for each name seen.
 type jsonPart struct {
-	rows   int
-	names  []string
-	types  []Type
-	texts  [][]string
-	nulls  [][]bool
-	lookup map[string]int
+	rows    int
+	members []jsonMember
+	lookup  map[string]int
+	next    int // the member that is expected: objects have them in the same order mostly
 }
 
-func (p *jsonPart) read(data []byte, from, to int) error {
-	*p = jsonPart{lookup: map[string]int{}}
-	d := jsontext.NewDecoder(bytes.NewBuffer(data[from:to:to]), jsontext.AllowDuplicateNames(true))
-	err := p.values(d)
+// jsonMember is the values of a member, one after the other, as they are written: strings without quotes and escapes.
+type jsonMember struct {
+	name  string
+	kind  Type
+	bytes []byte
+	ends  []uint32
+	null  []bool
+}
+
+func (p *jsonPart) read(r io.ReaderAt, from, to int64) error {
+	if to-from > math.MaxUint32 {
+		return errors.New("JSON that is not one object a line is read up to 4 GiB")
+	}
+	data := make([]byte, to-from)
+	if n, err := r.ReadAt(data, from); n < len(data) {
+		return err
+	}
+	p.lookup = map[string]int{}
+	d := jsontext.NewDecoder(bytes.NewBuffer(data[:len(data):len(data)]), jsontext.AllowDuplicateNames(true))
+	err := p.objects(d)
 	if err == nil {
 		return nil
 	}
-	offset := int64(from) + d.InputOffset()
+	offset := from + d.InputOffset()
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
-		offset, err = int64(from)+syntax.ByteOffset, syntax.Err
+		offset, err = from+syntax.ByteOffset, syntax.Err
 	}
-	return fmt.Errorf("line %d: %w", bytes.Count(data[:min(offset, int64(len(data)))], []byte("\n"))+1, err)
+	return atLine(r, min(offset, to), err)
 }
 
-func (p *jsonPart) values(d *jsontext.Decoder) error {
+func (p *jsonPart) objects(d *jsontext.Decoder) error {
 	if d.PeekKind() == '[' {
 		if _, err := d.ReadToken(); err != nil {
 			return err
@@ -120,7 +166,9 @@ func (p *jsonPart) values(d *jsontext.Decoder) error {
 		default:
 			_, err := d.ReadToken()
 			if err == io.EOF {
-				p.pad()
+				for i := range p.members {
+					p.members[i].finish(p.rows)
+				}
 				return nil
 			}
 			if err == nil {
@@ -135,13 +183,21 @@ func (p *jsonPart) object(d *jsontext.Decoder) error {
 	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
+	p.next = 0
 	for d.PeekKind() != '}' {
-		token, err := d.ReadToken()
+		name, err := d.ReadValue()
 		if err != nil {
 			return err
 		}
-		name := token.String()
-		if err := p.value(name, d); err != nil {
+		m, err := p.member(name)
+		if err != nil {
+			return err
+		}
+		value, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		if err := m.put(p.rows, value); err != nil {
 			return err
 		}
 	}
@@ -150,89 +206,98 @@ func (p *jsonPart) object(d *jsontext.Decoder) error {
 	return err
 }
 
-func (p *jsonPart) value(name string, d *jsontext.Decoder) error {
-	i, ok := p.lookup[name]
-	if !ok {
-		i = len(p.names)
-		p.lookup[name] = i
-		p.names, p.types = append(p.names, name), append(p.types, Unknown)
-		p.texts, p.nulls = append(p.texts, nil), append(p.nulls, nil)
+// member gives the member of a name as it is written.
+func (p *jsonPart) member(name jsontext.Value) (*jsonMember, error) {
+	if inner := name[1 : len(name)-1]; p.next < len(p.members) && p.members[p.next].name == string(inner) && bytes.IndexByte(inner, '\\') < 0 {
+		p.next++
+		return &p.members[p.next-1], nil
 	}
-	kind := d.PeekKind()
-	if kind == '{' || kind == '[' {
-		v, err := d.ReadValue()
-		if err != nil {
-			return err
-		}
-		if err := v.Compact(); err != nil {
-			return err
-		}
-		p.put(i, string(v), Text)
-		return nil
-	}
-	token, err := d.ReadToken()
+	text, err := jsontext.AppendUnquote(nil, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	switch kind {
+	i, ok := p.lookup[string(text)]
+	if !ok {
+		i = len(p.members)
+		p.lookup[string(text)] = i
+		p.members = append(p.members, jsonMember{name: string(text)})
+	}
+	p.next = i + 1
+	return &p.members[i], nil
+}
+
+// put keeps the value of a row. If an object names a member twice, the last one counts.
+func (m *jsonMember) put(row int, value jsontext.Value) error {
+	m.cut(row)
+	m.pad(row)
+	begin, kind := len(m.bytes), Text
+	var err error
+	switch value.Kind() {
+	case '{', '[':
+		err = value.Compact()
+		m.bytes = append(m.bytes, value...)
+	case '"':
+		m.bytes, err = jsontext.AppendUnquote(m.bytes, value)
+		if t := timeType(view(m.bytes[begin:])); t != Unknown {
+			kind = t
+		}
 	case 'n':
-		p.put(i, "", Unknown)
+		kind = Unknown
 	case 't', 'f':
-		p.put(i, token.String(), Boolean)
-	case '0':
-		text := token.String()
-		t := Double
-		if isInteger(text) {
-			t = Integer
-		}
-		p.put(i, text, t)
+		m.bytes, kind = append(m.bytes, value...), Boolean
 	default:
-		text := token.String()
-		t := timeType(text)
-		if t == Unknown {
-			t = Text
-		}
-		p.put(i, text, t)
-	}
-	return nil
-}
-
-// put keeps a value of the present row. If an object names a member twice, the last one counts.
-func (p *jsonPart) put(i int, text string, t Type) {
-	p.texts[i], p.nulls[i] = p.texts[i][:min(len(p.texts[i]), p.rows)], p.nulls[i][:min(len(p.nulls[i]), p.rows)]
-	for len(p.texts[i]) < p.rows {
-		p.texts[i], p.nulls[i] = append(p.texts[i], ""), append(p.nulls[i], true)
-	}
-	p.texts[i], p.nulls[i] = append(p.texts[i], text), append(p.nulls[i], t == Unknown)
-	p.types[i] = join(p.types[i], t)
-}
-
-// pad makes all columns as long as there are rows.
-func (p *jsonPart) pad() {
-	for i := range p.texts {
-		for len(p.texts[i]) < p.rows {
-			p.texts[i], p.nulls[i] = append(p.texts[i], ""), append(p.nulls[i], true)
+		m.bytes, kind = append(m.bytes, value...), Double
+		if isInteger(view(value)) {
+			kind = Integer
 		}
 	}
+	m.ends, m.null, m.kind = append(m.ends, uint32(len(m.bytes))), append(m.null, kind == Unknown), join(m.kind, kind)
+	return err
 }
 
-// settle makes the vectors of all columns of the file.
-func (p *jsonPart) settle(columns []Column) []*Vector {
-	var vectors []*Vector
-	for _, c := range columns {
-		i, ok := p.lookup[c.Name]
+// cut leaves the values before a row.
+func (m *jsonMember) cut(row int) {
+	if len(m.ends) > row {
+		m.ends, m.null = m.ends[:row], m.null[:row]
+		m.bytes = m.bytes[:m.begin(row)]
+	}
+}
+
+// pad makes NULL of what is missing before a row.
+func (m *jsonMember) pad(row int) {
+	for len(m.ends) < row {
+		m.ends, m.null = append(m.ends, uint32(len(m.bytes))), append(m.null, true)
+	}
+}
+
+// finish makes a value of each row, and gives back the room that is left.
+func (m *jsonMember) finish(rows int) {
+	m.pad(rows)
+	m.bytes, m.ends, m.null = bytes.Clone(m.bytes), slices.Clone(m.ends), slices.Clone(m.null)
+}
+
+func (m *jsonMember) begin(row int) uint32 {
+	if row == 0 {
+		return 0
+	}
+	return m.ends[row-1]
+}
+
+// values makes vectors of columns of the file, as types that they have or wider ones.
+func (p *jsonPart) values(all []Column, columns []int, types []Type) []*Vector {
+	out := make([]*Vector, len(columns))
+	for i, column := range columns {
+		at, ok := p.lookup[all[column].Name]
 		if !ok {
-			vectors = append(vectors, nulls(p.rows, c.Type))
+			out[i] = nulls(p.rows, types[i])
 			continue
 		}
-		b := newBuilder(c.Type, p.rows)
-		for row, text := range p.texts[i] {
-			b.set(row, text)
+		m, b := &p.members[at], newBuilder(types[i], p.rows)
+		for row, end := range m.ends {
+			b.set(row, view(m.bytes[m.begin(row):end]))
 		}
-		v := b.vector()
-		v.Null = p.nulls[i] // empty texts are none
-		vectors = append(vectors, v)
-		p.texts[i] = nil
+		out[i] = b.vector()
+		out[i].Null = m.null // empty texts are none
 	}
-	return vectors
+	return out
 }
