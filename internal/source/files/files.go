@@ -223,14 +223,15 @@ func (c *connection) quick(ctx context.Context, sql string, keep int) (*engine.R
 	if err != nil {
 		return nil, err
 	}
-	out := &engine.Rows{Count: 1}
-	row := make([]any, len(r.Values))
-	for i, v := range r.Values {
-		row[i] = value(v, r.Types[i])
-		out.Columns = append(out.Columns, dq.Column{Name: r.Names[i], Type: string(r.Types[i])})
+	out := &engine.Rows{Count: int64(len(r.Rows))}
+	for i, name := range r.Names {
+		out.Columns = append(out.Columns, dq.Column{Name: name, Type: string(r.Types[i])})
 	}
-	if keep > 0 {
-		out.Rows = [][]any{row}
+	for _, row := range r.Rows[:min(keep, len(r.Rows))] {
+		for i, v := range row {
+			row[i] = value(v, r.Types[i])
+		}
+		out.Rows = append(out.Rows, row)
 	}
 	return out, nil
 }

@@ -152,3 +152,31 @@ func TestDividedStatements(t *testing.T) {
 		t.Errorf("%v, %v", r, err)
 	}
 }
+
+// TestGroupsAreAlike compares groups with those that SQLite makes: names, rows and their order.
+func TestGroupsAreAlike(t *testing.T) {
+	c := connect(t, map[string]string{"one.csv": awkwardTable(rand.New(rand.NewPCG(7, 8)))})
+	for _, q := range []string{
+		"SELECT flag, COUNT(*) AS n, AVG(real) AS mean, MIN(day) AS first FROM %s GROUP BY flag", "SELECT COUNT(name) AS n, Name, day AS d FROM %s WHERE whole >= 0 GROUP BY day, name",
+		"SELECT real, COUNT(DISTINCT name) AS n FROM %s GROUP BY real", "SELECT name, SUM(whole) AS s FROM %s WHERE id < 0 GROUP BY name", "SELECT whole, MAX(id) - MIN(id) AS span, MAX(flag) AS any FROM %s GROUP BY whole",
+	} {
+		var answers []string
+		for _, from := range []string{"one", "(SELECT * FROM one LIMIT -1)"} {
+			r, err := c.Query(t.Context(), fmt.Sprintf(q, from), 1<<20)
+			if err != nil {
+				t.Fatalf("%s: %v", q, err)
+			}
+			answer := fmt.Sprint(r.Count, len(r.Columns))
+			for i, c := range r.Columns {
+				answer += " " + c.Name
+				for _, row := range r.Rows {
+					answer += fmt.Sprintf(" %T %v", row[i], row[i])
+				}
+			}
+			answers = append(answers, answer)
+		}
+		if answers[0] != answers[1] {
+			t.Errorf("%s: %s\nwant %s", q, answers[0], answers[1])
+		}
+	}
+}

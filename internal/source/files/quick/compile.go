@@ -25,20 +25,23 @@ func (s *scope) column(at int) int {
 	return i
 }
 
+// find gives the place of a column in the table.
+func (s *scope) find(x columnx) int {
+	i := slices.IndexFunc(s.Columns, func(c column.Column) bool { return strings.EqualFold(c.Name, x.name) })
+	if i < 0 || x.table != "" && !strings.EqualFold(x.table, s.alias) {
+		unsupported()
+	}
+	return i
+}
+
 // compile makes an expression over the columns of a table ready. It panics with ErrUnsupported.
 func compile(x expr, t *scope) *node {
 	switch x := x.(type) {
 	case literal:
 		return constantNode(x.value)
 	case columnx:
-		if x.table != "" && !strings.EqualFold(x.table, t.alias) {
-			unsupported()
-		}
-		for i, c := range t.Columns {
-			if strings.EqualFold(c.Name, x.name) {
-				return columnNode(t.column(i), c.Type)
-			}
-		}
+		i := t.find(x)
+		return columnNode(t.column(i), t.Columns[i].Type)
 	case not:
 		return negated(compile(x.x, t))
 	case minus:

@@ -28,7 +28,7 @@ func (q *query) joined(ctx context.Context, tables func(string) (*column.Table, 
 		return nil, err
 	}
 	n, err := m.count(ctx)
-	return &Result{Names: []string{q.items[0].name}, Types: []column.Type{column.Integer}, Values: []any{n}}, err
+	return &Result{Names: []string{q.items[0].name}, Types: []column.Type{column.Integer}, Rows: [][]any{{n}}}, err
 }
 
 // filtered is the table on the left, and the condition of its rows if it is a query for all columns of some.

@@ -1,5 +1,5 @@
-// Package quick answers the SQL that checks are made of from columns: aggregates of the rows of one table, or of the counts of
-// its groups, and counts of rows that have, or have no, equal one in another table; on all processors at once.
+// Package quick answers the SQL that checks are made of from columns: aggregates of the rows of one table, of each of its
+// groups, or of the counts of groups, and counts of rows that have, or have no, equal one in another table; on all processors at once.
 //
 // It is no database. What it does not understand in full it refuses with [ErrUnsupported], and SQLite answers (package files);
 // what it answers, it answers as SQLite does, but for what a test lists. It exists because SQLite reads a row at a time,
@@ -20,11 +20,11 @@ import (
 // ErrUnsupported is what a statement gets that this package leaves to others.
 var ErrUnsupported = errors.New("the statement is not among those that are answered from columns")
 
-// Result is the one row of an answer. Values are nil, int64, float64 or string.
+// Result is an answer. Values are nil, int64, float64 or string.
 type Result struct {
-	Names  []string
-	Types  []column.Type
-	Values []any
+	Names []string
+	Types []column.Type
+	Rows  [][]any
 }
 
 // Run answers a statement. tables gives the table of a name, nil if there is none.
@@ -58,10 +58,12 @@ func Matching(names []string, condition string) ([]string, error) {
 }
 
 func (q *query) run(ctx context.Context, tables func(string) (*column.Table, error)) (*Result, error) {
-	if q.group != nil || q.items == nil {
+	switch {
+	case q.items == nil:
 		return nil, ErrUnsupported
-	}
-	if q.join != nil {
+	case q.group != nil:
+		return q.groups(ctx, tables)
+	case q.join != nil:
 		return q.joined(ctx, tables)
 	}
 	t, err := q.source(ctx, tables)
@@ -214,10 +216,12 @@ func (p *plan) run(ctx context.Context) (*Result, error) {
 			}
 			values[i] = whole.value()
 		}
+		var row []any
 		for _, f := range p.results {
 			v, typed := f(values)
-			r.Values, r.Types = append(r.Values, v), append(r.Types, typed)
+			row, r.Types = append(row, v), append(r.Types, typed)
 		}
+		r.Rows = append(r.Rows, row)
 	})
 	return r, err
 }

@@ -62,8 +62,26 @@ func TestAnswers(t *testing.T) {
 		"SELECT COUNT(*) FROM (SELECT * FROM t a WHERE id = 2 OR a.flag) a LEFT JOIN u b ON a.status = b.status AND a.amount = b.amount WHERE (a.status IS NOT NULL AND b.status IS NULL) OR (a.amount IS NOT NULL AND b.amount IS NULL)": int64(1),
 	} {
 		r, err := quick.Run(t.Context(), sql, tables(t))
-		if err != nil || len(r.Values) != 1 || r.Values[0] != want {
+		if err != nil || len(r.Rows) != 1 || len(r.Rows[0]) != 1 || r.Rows[0][0] != want {
 			t.Errorf("%s: %v, %v; want %v", sql, r, err, want)
+		}
+	}
+}
+
+func TestGroups(t *testing.T) {
+	for sql, want := range map[string]string{
+		"SELECT flag, COUNT(*) AS n, AVG(amount) AS mean FROM t GROUP BY flag":                               "[flag n mean] [boolean bigint double] [[<nil> 1 4] [0 1 -2.25] [1 2 1.5]]",
+		"SELECT MAX(day) AS last, ID FROM t WHERE id > 1 GROUP BY id":                                        "[last id] [date bigint] [[2026-03-02 2] [2026-03-04 4]]",
+		"SELECT x.status AS s, SUM(id) * 2 AS double_sum, x.id FROM t x GROUP BY id, status":                 "[s double_sum id] [varchar bigint bigint] [[new 2 1] [it's 4 2] [paid 4 2] [<nil> 8 4]]",
+		"SELECT status, COUNT(DISTINCT day) AS days, MIN(amount) AS low FROM t WHERE id > 9 GROUP BY status": "[status days low] [varchar bigint double] []",
+	} {
+		r, err := quick.Run(t.Context(), sql, tables(t))
+		if err != nil {
+			t.Errorf("%s: %v", sql, err)
+			continue
+		}
+		if got := fmt.Sprint(r.Names, r.Types, r.Rows); got != want {
+			t.Errorf("%s: %s, want %s", sql, got, want)
 		}
 	}
 }
@@ -75,7 +93,9 @@ func TestRefusals(t *testing.T) {
 		"SELECT COUNT(*) FROM t -- comment", "SELECT COUNT(*) FROM t a JOIN t b ON a.id = b.id", "SELECT SUM(status) FROM t", "SELECT COUNT(*) FROM t WHERE id = '2'",
 		"SELECT COUNT(*) FROM t WHERE status = 2", "SELECT COUNT(*) FROM t WHERE id IN (1, NULL)", "SELECT COUNT(*) FROM t WHERE 1 < id < 3", "SELECT COUNT(*) FROM t LIMIT 1",
 		"SELECT COUNT(*) FROM t WHERE status REGEXP '('", "SELECT SUM(id * 9223372036854775807) FROM t", "SELECT COUNT(*) OVER () FROM t", "SELECT UPPER(status) FROM t",
-		"SELECT COUNT(*) FROM t WHERE id = NULL", "SELECT COUNT(*) FROM t GROUP BY id", "SELECT COUNT(*), * FROM t", "SELECT *, COUNT(*) FROM t", "SELECT COUNT(*) FROM t a WHERE t.id > 1",
+		"SELECT COUNT(*) FROM t WHERE id = NULL", "SELECT COUNT(*) FROM t GROUP BY id", "SELECT status, COUNT(*) AS n FROM t GROUP BY id", "SELECT id AS i, COUNT(*) AS n FROM t GROUP BY i",
+		"SELECT id, COUNT(*) AS n FROM t GROUP BY id HAVING COUNT(*) > 1", "SELECT id, COUNT(*) AS n FROM t GROUP BY id ORDER BY n", "SELECT id, COUNT(*) AS n FROM t GROUP BY 1", "SELECT id + 1 AS x, COUNT(*) AS n FROM t GROUP BY id",
+		"SELECT t.id, COUNT(*) AS n FROM t LEFT JOIN u ON t.id = u.id WHERE u.id IS NULL GROUP BY id", "SELECT COUNT(*), * FROM t", "SELECT *, COUNT(*) FROM t", "SELECT COUNT(*) FROM t a WHERE t.id > 1",
 		"SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.id", "SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.amount WHERE u.amount IS NULL", "SELECT COUNT(*) FROM t LEFT JOIN t ON t.id = t.id WHERE t.id IS NULL",
 		"SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.id WHERE u.day IS NULL", "SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.id WHERE u.id > 1", "SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.id WHERE id IS NULL",
 		"SELECT COUNT(*) FROM t LEFT JOIN u ON t.id < u.id WHERE u.id IS NULL", "SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.id AND 1 = 1 WHERE u.id IS NULL", "SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = t.id WHERE u.id IS NULL",
@@ -111,6 +131,7 @@ func TestDivide(t *testing.T) {
 func FuzzRun(f *testing.F) {
 	f.Add("SELECT COUNT(*), AVG(amount) FROM t WHERE NOT (status IN ('a', 'b') OR id BETWEEN 1 AND -2.5)")
 	f.Add("SELECT COUNT(*) FROM (SELECT * FROM t a WHERE id = 2) a LEFT JOIN u AS b ON a.id = b.id WHERE a.id IS NOT NULL AND NOT (b.id IS NULL)")
+	f.Add("SELECT a.flag, COUNT(*) AS n, AVG(amount) AS mean, MIN(day) AS first FROM t AS a WHERE id > 1 GROUP BY flag, status")
 	f.Add("WITH f AS (SELECT COUNT(*) AS n FROM t GROUP BY id) SELECT COUNT(*) FROM f WHERE n > 1")
 	lookup := tables(f)
 	f.Fuzz(func(t *testing.T, sql string) {
