@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ func (r *run) judgeGroups(c *planned, rows *Rows, result *dq.Result) error {
 	}
 	result.Outcome = dq.Pass
 	seen := map[string]bool{}
+	var wrong error // with one nested check hurts none of the others
 	for _, row := range rows.Rows {
 		label := groupLabel(row, keys)
 		if seen[label] {
@@ -47,7 +49,8 @@ func (r *run) judgeGroups(c *planned, rows *Rows, result *dq.Result) error {
 		for _, nested := range c.Groups.Checks {
 			one, err := r.judgeGroup(c, nested, rows, row, label)
 			if err != nil {
-				return err
+				wrong = cmp.Or(wrong, err)
+				continue
 			}
 			if one.Outcome == dq.Fail {
 				result.Outcome = dq.Fail
@@ -55,8 +58,8 @@ func (r *run) judgeGroups(c *planned, rows *Rows, result *dq.Result) error {
 			c.more = append(c.more, one)
 		}
 	}
-	c.hidden = len(c.more) > 0
-	return nil
+	c.hidden = len(c.more) > 0 && wrong == nil
+	return wrong
 }
 
 // places finds columns of an answer by name.
@@ -100,7 +103,12 @@ func (r *run) judgeGroup(c *planned, nested *sodacl.Check, rows *Rows, row []any
 	case value == nil:
 		one.Reasons = []dq.Reason{{Code: "notEvaluated", Message: "the value is NULL", Severity: "info"}}
 	case err != nil || !isNumber(value):
-		r.log(dq.LevelError, &nested.At, "Check %q is not evaluated: the value %s is not a number", one.Name, text(value))
+		why := fmt.Sprintf("the value %s is not a number", text(value))
+		if err != nil {
+			why = err.Error()
+		}
+		r.log(dq.LevelError, &nested.At, "Check %q is not evaluated: %s", one.Name, why)
+		one.Reasons = []dq.Reason{{Code: "notEvaluated", Message: why, Severity: "error"}}
 	default:
 		identity := r.identity(c, "", one.Name)
 		one.Metrics = []string{identity}
