@@ -1,8 +1,6 @@
 package column
 
-import (
-	"strconv"
-)
+import "strconv"
 
 // Vector is the values of one column in a chunk. One of the slices is filled: Ints of integers and booleans (0 and 1), Floats
 // of doubles, Texts of all else. Null tells which are NULL; nil if none is.
@@ -87,21 +85,17 @@ func (v *Vector) as(from, to Type) *Vector {
 		return v
 	}
 	out := &Vector{Null: v.Null}
-	switch {
-	case from == Unknown:
-		return nulls(len(v.Null), to)
-	case to == Double:
+	if to == Double {
 		out.Floats = make([]float64, len(v.Ints))
 		for i, n := range v.Ints {
 			out.Floats[i] = float64(n)
 		}
-	default:
-		n := max(len(v.Ints), len(v.Floats), len(v.Texts))
-		out.Texts = make([]string, n)
-		for i := range n {
-			if v.Null == nil || !v.Null[i] {
-				out.Texts[i] = v.text(i, from, to)
-			}
+		return out
+	}
+	out.Texts = make([]string, max(len(v.Ints), len(v.Floats), len(v.Texts)))
+	for i := range out.Texts {
+		if v.Null == nil || !v.Null[i] {
+			out.Texts[i] = v.text(i, from, to)
 		}
 	}
 	return out
