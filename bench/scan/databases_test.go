@@ -35,7 +35,9 @@ var databases = []struct {
 }{
 	{"postgres", postgresFor("scanner"), shapes}, {"postgres, whole program", postgresFor(""), shapes[:1]}, {"duckdb", openDuckDB, shapes},
 	{"csv pure Go", func(b *testing.B) database { return &csvFile{duckDB: openDuckDB(b).(*duckDB), kind: "files"} }, fileShapes},
-	{"csv DuckDB", func(b *testing.B) database { return &csvFile{duckDB: openDuckDB(b).(*duckDB), kind: "duckdb", tags: "duckdb"} }, fileShapes},
+	{"csv DuckDB", func(b *testing.B) database {
+		return &csvFile{duckDB: openDuckDB(b).(*duckDB), kind: "duckdb", tags: "duckdb"}
+	}, fileShapes},
 }
 
 // installed is what a variable of test/provide names.
