@@ -290,12 +290,13 @@ func (r *run) execute(ctx context.Context, plan func(context.Context) bool) bool
 // measure runs all jobs and keeps what they said, in order of the plan.
 func (r *run) measure(ctx context.Context) {
 	r.perform(ctx, r.jobs)
+	var again []*job
 	for _, s := range r.sliced {
 		s.merge(ctx)
-		again := s.whole.parts(s.whole.distinct())
-		r.jobs = append(r.jobs, again...)
-		r.perform(ctx, again)
+		again = append(again, s.whole.parts(s.whole.distinct())...)
 	}
+	r.perform(ctx, again)
+	r.jobs = append(r.jobs, again...)
 	for _, m := range r.order {
 		if m.items != nil {
 			m.take()

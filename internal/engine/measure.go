@@ -38,6 +38,9 @@ func (m *measure) describe() string {
 	return m.name
 }
 
+// mergeable tells whether the measure of all rows follows from what is measured of slices.
+func (m *measure) mergeable() bool { return m.state != nil }
+
 func (m *measure) dataset() dq.DatasetRef {
 	return dq.DatasetRef{DataSource: m.source.Name, Name: unquoted(m.table)}
 }

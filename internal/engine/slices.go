@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/sodalite-dq/sodalite/internal/dq"
@@ -41,25 +42,25 @@ type sliced struct {
 // cut makes jobs of the slices of tables that are read so, and takes the measures from the jobs of all rows that they measure.
 func (r *run) cut(ctx context.Context) {
 	for _, j := range r.jobs {
-		if slices := r.slicesOf(ctx, j); len(slices) > 1 {
-			r.jobs = append(r.jobs, r.slice(j, slices)...)
+		if list := r.slicesOf(ctx, j); len(list) > 1 {
+			r.jobs = append(r.jobs, r.slice(j, list)...)
 		}
 	}
 }
 
 // slice makes the jobs of one table's slices, but of those that are measured already.
-func (r *run) slice(j *job, slices []Slice) (jobs []*job) {
+func (r *run) slice(j *job, list []Slice) (jobs []*job) {
 	s := &sliced{whole: j, at: map[string]int{}}
 	var rest []*measure
 	for _, m := range j.measures {
-		if m.state == nil {
-			rest = append(rest, m)
-		} else {
+		if m.mergeable() {
 			s.need(m)
+		} else {
+			rest = append(rest, m)
 		}
 	}
 	j.measures, r.sliced = rest, append(r.sliced, s)
-	for i, slice := range slices {
+	for i, slice := range list {
 		items := s.itemsOf(slice)
 		s.conditions, s.items = append(s.conditions, slice.Condition), append(s.items, items)
 		var left []*item
@@ -70,7 +71,7 @@ func (r *run) slice(j *job, slices []Slice) (jobs []*job) {
 		}
 		for n, part := range j.parts(left) {
 			part.extent = j.extent.and(slice.Condition)
-			part.name = fmt.Sprintf("%s[%d], slice %d of %d", j.name, n, i+1, len(slices))
+			part.name = fmt.Sprintf("%s[%d], slice %d of %d", j.name, n, i+1, len(list))
 			part.whole = true
 			jobs = append(jobs, part)
 		}
@@ -110,11 +111,7 @@ func (r *run) slicesOf(ctx context.Context, j *job) (list []Slice) {
 		}
 	}
 	s := j.source
-	mergeable := false
-	for _, m := range j.measures {
-		mergeable = mergeable || m.state != nil
-	}
-	if s.Slicing.Count < 2 || s.Dialect.Slices == nil || !mergeable {
+	if s.Slicing.Count < 2 || s.Dialect.Slices == nil || !slices.ContainsFunc(j.measures, (*measure).mergeable) {
 		return nil
 	}
 	c, err := r.connection(ctx, s)
@@ -172,14 +169,14 @@ func (e extent) and(condition string) extent {
 }
 
 // Ranges cuts the values of an expression, from least to greatest, into n ranges of the same width, n conditions of which each
-// value fulfils one. Values that have come since are in the first or the last. bound writes a value in SQL.
-func Ranges(x string, least, greatest int64, n int, bound func(int64) string) []string {
+// value fulfils one. Values that have come since are in the first or the last. format writes a value in SQL, such as "%d".
+func Ranges(x string, least, greatest int64, n int, format string) []string {
 	conditions := make([]string, n)
 	width := new(big.Int).Sub(big.NewInt(greatest), big.NewInt(least))
 	at := func(i int) string {
 		share := new(big.Int).Mul(width, big.NewInt(int64(i)))
 		share.Div(share, big.NewInt(int64(n)))
-		return bound(share.Add(share, big.NewInt(least)).Int64())
+		return fmt.Sprintf(format, share.Add(share, big.NewInt(least)))
 	}
 	for i := range conditions {
 		var parts []string

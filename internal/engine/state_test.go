@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -129,12 +128,11 @@ func TestOddValuesMerge(t *testing.T) {
 }
 
 func TestRangesCoverEachValueOnce(t *testing.T) {
-	decimal := func(n int64) string { return strconv.FormatInt(n, 10) }
 	for _, c := range []struct {
 		least, greatest int64
 		n               int
 	}{{0, 100, 3}, {-5, 5, 4}, {1, 1, 2}, {math.MinInt64, math.MaxInt64, 8}} {
-		got := Ranges("x", c.least, c.greatest, c.n, decimal)
+		got := Ranges("x", c.least, c.greatest, c.n, "%d")
 		if len(got) != c.n || strings.Contains(got[0], ">=") || strings.Contains(got[c.n-1], "<") {
 			t.Errorf("%v: %q", c, got)
 		}

@@ -87,7 +87,7 @@ func TestTableThatFitsIntoNoExecutionIsReadInSlices(t *testing.T) {
 		s, err := open(name, kind, settings)
 		s.Slicing.Count = 10
 		s.Dialect.Slices = func(_ context.Context, _ engine.Connection, _ *engine.Source, t engine.Sliceable) ([]string, error) {
-			return engine.Ranges("id", 0, 100, t.Count, func(n int64) string { return fmt.Sprint(n) }), nil
+			return engine.Ranges("id", 0, 100, t.Count, "%d"), nil
 		}
 		return s, err
 	}

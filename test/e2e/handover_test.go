@@ -180,24 +180,31 @@ func sleeps(n int, seconds float64) string {
 	return checks.String()
 }
 
-// TestALongRunIsHandedOver: what one invocation has no time for, the next ones do; together it is one scan with every check.
-func TestALongRunIsHandedOver(t *testing.T) {
-	l := startLongRuns(t, "checks for orders:\n  - row_count = 3\n"+sleeps(36, 1)) // four at once: nine seconds, of five an invocation has
-	id := l.ask()
+// handedOver asks for a run that takes several invocations, and wants so many checks of it to pass.
+func (l *longRuns) handedOver(checks int) (id string) {
+	l.t.Helper()
+	id = l.ask()
 	state, outcomes := l.ended(id)
 	l.lambda.running.Wait()
-	if state != "completed" || len(outcomes) != 37 {
-		t.Errorf("the run is %s with %d checks\n%s", state, len(outcomes), l.log(id))
+	if state != "completed" || len(outcomes) != checks {
+		l.t.Errorf("the run is %s with %d checks\n%s", state, len(outcomes), l.log(id))
 	}
 	for name, outcome := range outcomes {
 		if outcome != "pass" {
-			t.Errorf("%s is %s", name, outcome)
+			l.t.Errorf("%s is %s", name, outcome)
 		}
 	}
 	if l.lambda.asked < 2 || len(l.lambda.errs) > 0 {
-		t.Errorf("the function was asked for %d invocations; %v", l.lambda.asked, l.lambda.errs)
+		l.t.Errorf("the function was asked for %d invocations; %v", l.lambda.asked, l.lambda.errs)
 	}
 	l.logged("scan", "run is handed over")
+	return id
+}
+
+// TestALongRunIsHandedOver: what one invocation has no time for, the next ones do; together it is one scan with every check.
+func TestALongRunIsHandedOver(t *testing.T) {
+	l := startLongRuns(t, "checks for orders:\n  - row_count = 3\n"+sleeps(36, 1)) // four at once: nine seconds, of five an invocation has
+	l.handedOver(37)
 }
 
 // TestATableThatTakesTooLongIsReadInSlices: one statement would take 36 seconds, and an invocation has five. Each reads some of the
@@ -212,21 +219,7 @@ func TestATableThatTakesTooLongIsReadInSlices(t *testing.T) {
       fail condition: CASE WHEN id % 1000 = 7 THEN pg_sleep(0.3) IS NOT NULL END
       fail: when > 120
 `)
-	id := l.ask()
-	state, outcomes := l.ended(id)
-	l.lambda.running.Wait()
-	if state != "completed" || len(outcomes) != 3 {
-		t.Errorf("the run is %s with %d checks\n%s", state, len(outcomes), l.log(id))
-	}
-	for name, outcome := range outcomes {
-		if outcome != "pass" {
-			t.Errorf("%s is %s", name, outcome)
-		}
-	}
-	if l.lambda.asked < 2 || len(l.lambda.errs) > 0 {
-		t.Errorf("the function was asked for %d invocations; %v", l.lambda.asked, l.lambda.errs)
-	}
-	l.logged("scan", "run is handed over")
+	id := l.handedOver(3)
 	if log := l.log(id); strings.Count(log, "slice 1 of 32 took") != 1 || strings.Count(log, "slice 32 of 32 took") != 1 {
 		t.Errorf("slices are not read once each:\n%s", log)
 	}

@@ -29,6 +29,12 @@ func New(s *source.Settings) (*engine.Source, error) {
 	config.ParseTime, config.Loc, config.Timeout = true, time.UTC, 15*time.Second
 	config.ConnectionAttributes = "program_name:sodalite"
 	database := config.DBName
+	schema := func(prefix []string) string {
+		if n := len(prefix); n > 0 {
+			return prefix[n-1]
+		}
+		return database
+	}
 	place := func(column string) string { return column + " = " + engine.Text(database) }
 	return &engine.Source{
 		Name: s.Name, Type: s.Type, Schema: s.Text("schema", ""),
@@ -41,12 +47,8 @@ func New(s *source.Settings) (*engine.Source, error) {
 					" AND " + place("table_schema") + " ORDER BY ordinal_position"
 			},
 			Types: func(_ *engine.Source, prefix []string, table string) string {
-				schema := database
-				if n := len(prefix); n > 0 {
-					schema = prefix[n-1]
-				}
 				return "SELECT column_name, column_type FROM information_schema.columns WHERE table_name = " + engine.Text(table) +
-					" AND table_schema = " + engine.Text(schema) + " ORDER BY ordinal_position"
+					" AND table_schema = " + engine.Text(schema(prefix)) + " ORDER BY ordinal_position"
 			},
 			SameTypes: [][]string{{"integer", "int"}, {"decimal", "numeric"}, {"double", "double precision"}, {"boolean", "bool", "tinyint"}},
 			Tables: func(_ *engine.Source, include, exclude []string) string {
@@ -58,11 +60,7 @@ func New(s *source.Settings) (*engine.Source, error) {
 			},
 			RoundsAverage: true,
 			Slices: func(ctx context.Context, c engine.Connection, _ *engine.Source, t engine.Sliceable) ([]string, error) {
-				schema := database
-				if n := len(t.Prefix); n > 0 {
-					schema = t.Prefix[n-1]
-				}
-				return cut(ctx, c, schema, t)
+				return cut(ctx, c, schema(t.Prefix), t)
 			},
 			Synonyms: map[string][]string{"text": {"varchar", "char"}, "varchar": {"text", "char"}},
 		},
@@ -103,7 +101,7 @@ func cut(ctx context.Context, c engine.Connection, schema string, t engine.Slice
 	if !ok1 || !ok2 {
 		return nil, nil
 	}
-	return engine.Ranges(key, least, greatest, t.Count, func(id int64) string { return strconv.FormatInt(id, 10) }), nil
+	return engine.Ranges(key, least, greatest, t.Count, "%d"), nil
 }
 
 // formats are those whose patterns MySQL 5.7 could not read; they use POSIX classes.

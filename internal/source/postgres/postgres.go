@@ -157,7 +157,7 @@ func cut(ctx context.Context, c engine.Connection, _ *engine.Source, t engine.Sl
 	if estimate < t.Least || blocks < int64(t.Count) {
 		return nil, nil
 	}
-	return engine.Ranges("ctid", 0, blocks, t.Count, func(block int64) string { return fmt.Sprintf("'(%d,0)'", block) }), nil
+	return engine.Ranges("ctid", 0, blocks, t.Count, "'(%d,0)'"), nil
 }
 
 func quote(s string) string {

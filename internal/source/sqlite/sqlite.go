@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -90,7 +89,7 @@ func cut(ctx context.Context, c engine.Connection, _ *engine.Source, t engine.Sl
 	if !ok1 || !ok2 || greatest-least < t.Least {
 		return nil, nil
 	}
-	return engine.Ranges("rowid", least, greatest, t.Count, func(id int64) string { return strconv.FormatInt(id, 10) }), nil
+	return engine.Ranges("rowid", least, greatest, t.Count, "%d"), nil
 }
 
 // layouts of times that SQLite keeps as text.
